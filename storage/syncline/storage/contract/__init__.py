@@ -1,0 +1,55 @@
+"""What a store must do. The docstrings are the contract; `syncline.storage.conformance` holds a store to it.
+
+For every method:
+
+- It is synchronous and may be called from any thread; it returns when its effect is durable (SIGKILL of every process
+  and of the database does not undo it) unless the store was opened with a weaker setting.
+- It is one transaction: it happens as a whole or not at all.
+- It raises only `syncline.storage.errors`. Passing faults of the database (a serialisation failure, a lock that
+  could not be had, a lost connection before the commit) are retried inside; what remains is `StoreUnavailable`.
+- It sees and touches rows of `account_id` only. `AccountNotFound` if there is no such account.
+- Strings compare by code point: case, accents, trailing blanks and length matter; the empty string is a value. Keys
+  up to 1,024 characters. A NUL or a lone surrogate in any string raises `InvalidValue`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from syncline.storage.contract.accounts import AccountStore
+from syncline.storage.contract.acknowledgements import AcknowledgementStore
+from syncline.storage.contract.collection import CollectionStore
+from syncline.storage.contract.devices import DeviceStore
+from syncline.storage.contract.queue import QueueStore
+from syncline.storage.contract.records import RecordStore
+from syncline.storage.contract.schemas import SchemaStore
+
+__all__ = [
+    "AccountStore",
+    "AcknowledgementStore",
+    "CollectionStore",
+    "DeviceStore",
+    "QueueStore",
+    "RecordStore",
+    "SchemaStore",
+    "Store",
+]
+
+
+class Store(
+    AccountStore,
+    SchemaStore,
+    RecordStore,
+    DeviceStore,
+    QueueStore,
+    AcknowledgementStore,
+    CollectionStore,
+    Protocol,
+):
+    """All of it."""
+
+    def check_version(self) -> None:
+        """Raise `StoreVersionMismatch` unless the database has the tables of this very program."""
+
+    def close(self) -> None:
+        """Give everything back. No method may be called afterwards; a second close does nothing."""

@@ -1,0 +1,96 @@
+"""What a store raises. Nothing else leaves it: a driver's error is chained behind one of these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncline.storage.models import Feed
+
+
+class StoreError(Exception):
+    """The base of all of a store's errors."""
+
+
+class StoreUnavailable(StoreError):
+    """The database is not reachable, too busy, or refused the transaction after several tries. Try again."""
+
+
+class StoreVersionMismatch(StoreError):
+    """The database was migrated for an older or a newer program. The message says what to run."""
+
+
+class AccountNotFound(StoreError):
+    """There is no such account."""
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(f"there is no account {account_id!r}")
+        self.account_id = account_id
+
+
+class ObjectTypeNotFound(StoreError):
+    """The account's schema has no such object type."""
+
+    def __init__(self, object_type: str) -> None:
+        super().__init__(f"there is no object type {object_type!r}")
+        self.object_type = object_type
+
+
+class ScopeNotFound(StoreError):
+    """The account's schema has no such scope."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"there is no scope {scope!r}")
+        self.scope = scope
+
+
+class SchemaChanged(StoreError):
+    """The schema in force is not the one that the caller read. Read it and decide again."""
+
+
+class DeviceNotFound(StoreError):
+    """The account has no such device."""
+
+
+class SessionNotFound(StoreError):
+    """The device has no such session."""
+
+
+class SessionExpired(StoreError):
+    """The session has ended by time."""
+
+
+class StreamSuperseded(StoreError):
+    """A newer stream of the same device took over."""
+
+
+class FetchRaced(StoreError):
+    """Another call took the session's next page first. Read the session and try again."""
+
+
+class ResyncRequired(StoreError):
+    """The device must load these feeds from their beginning; empty means all of its feeds."""
+
+    def __init__(self, feeds: Sequence[Feed], why: str) -> None:
+        super().__init__(why)
+        self.feeds = tuple(feeds)
+
+
+class LimitReached(StoreError):
+    """A stated limit is used up."""
+
+    def __init__(self, subject: str, limit: int) -> None:
+        super().__init__(f"the limit of {limit} {subject} is reached")
+        self.subject = subject
+        self.limit = limit
+
+
+class InvalidValue(StoreError):
+    """A value that no store can keep, such as a NUL character in a key."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
