@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from syncline.storage.errors import ResyncRequired
 from syncline.storage.identity import random_id
-from syncline.storage.models import Feed, Head, Interval, Position, SessionFeed, Told
+from syncline.storage.models import Feed, Head, Interval, OpenQueue, Position, SessionFeed, Told
 
 
 class NeedsResync(Exception):
@@ -16,6 +17,57 @@ class NeedsResync(Exception):
         super().__init__(why)
         self.feed = feed
         self.why = why
+
+
+def resolve(
+    request: OpenQueue,
+    feeds: Collection[Feed],
+    *,
+    grants: Mapping[str, int],
+    stored: Mapping[Feed, Position],
+    floors: Mapping[Feed, int],
+    head: Head,
+    expired: bool,
+) -> tuple[SessionFeed, ...]:
+    """Where a session reads each of its feeds from, in the order of the feeds' names.
+
+    Args:
+        request: what the device asks for.
+        feeds: those that the session serves; every bucket of them is in `grants`.
+        grants: the granted buckets with the ids of the grants.
+        stored: the device's positions as the server keeps them.
+        floors: the floors of the feeds; a feed that is missing has none.
+        head: where the account's history stands.
+        expired: the device was not seen for too long. It becomes active by a full resync that wants every scope
+            that it tells a position of.
+
+    Raises:
+        ResyncRequired: feeds cannot be read on from where the device is.
+    """
+    told = {position.feed: position for position in request.told}
+    wanted = set(request.scopes) or {feed.scope for feed in (*feeds, *told)}
+    if expired and not (request.full_resync and all(feed.scope in wanted for feed in told)):
+        raise ResyncRequired(
+            (), "the device was not seen for too long; it must resynchronise all of its scopes in full"
+        )
+    resolved: list[SessionFeed] = []
+    refused: list[NeedsResync] = []
+    for feed in sorted(feeds):
+        grant_id, floor = grants[feed.bucket], floors.get(feed, 0)
+        try:
+            if request.full_resync:
+                resolved.append(new_load(feed, grant_id=grant_id, head=head))
+            elif feed in told:
+                resolved.append(resume_told(told[feed], stored.get(feed), grant_id=grant_id, head=head, floor=floor))
+            elif told or feed not in stored:
+                resolved.append(new_load(feed, grant_id=grant_id, head=head))
+            else:
+                resolved.append(resume_acked(stored[feed], grant_id=grant_id, head=head, floor=floor))
+        except NeedsResync as needs:
+            refused.append(needs)
+    if refused:
+        raise ResyncRequired([needs.feed for needs in refused], refused[0].why)
+    return tuple(resolved)
 
 
 def new_load(feed: Feed, *, grant_id: int, head: Head) -> SessionFeed:

@@ -11,9 +11,9 @@ class CollectionStore(Protocol):
     """Expiry of devices and sessions, collection of tombstones and departures."""
 
     def collect(self, account_id: str, *, devices_seen_before: int, now: int) -> Collected:
-        """Expire devices whose last contact is before `devices_seen_before`, end sessions that expired before
-        `now`, and remove every tombstone and departure that all devices which need it have passed (G10).
+        """Expire devices and sessions; remove every tombstone and departure that nobody needs any more (G10).
 
+        Devices whose last contact is before `devices_seen_before` expire, sessions that expired before `now` end.
         A device that is not expired and is granted the feed's bucket has passed what is at or below the higher of
         its `acked_through` and its load's `head_at_start`; without a position in the feed it needs nothing. The
         feed's floor rises to the highest revision removed, in the same transaction. Rejected items do not hold

@@ -32,8 +32,10 @@ class DeviceStore(Protocol):
         """Make this the device's newest stream: reads for another one raise `StreamSuperseded` from now on."""
 
     def grant_buckets(self, account_id: str, device_uuid: UUID, buckets: Sequence[str]) -> None:
-        """Grant these buckets. One that is granted already keeps its grant; one that was taken away and is given
-        back gets a new grant, so that the device loads it anew.
+        """Grant these buckets.
+
+        One that is granted already keeps its grant; one that was taken away and is given back gets a new grant, so
+        that the device loads it anew.
         """
 
     def revoke_buckets(self, account_id: str, device_uuid: UUID, buckets: Sequence[str]) -> None:

@@ -1,0 +1,102 @@
+# The only vocabulary of the project: `make` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CODEGEN := .venv-codegen
+INSTALLED := $(VENV)/.installed
+CODEGEN_INSTALLED := $(CODEGEN)/.installed
+GOOGLEAPIS := proto/third_party
+PROTOS := $(wildcard proto/syncline/v1/*.proto)
+SERVICES := $(wildcard proto/syncline/v1/*_service.proto)
+
+# Random histories and rounds of killing for `make chaos`.
+SEEDS ?= 300
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help install lock generate verify fix unit conformance service chaos bench demo check build clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with everything that development needs, pinned
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The code generator has an environment of its own: it needs an older protobuf than the servers do.
+$(CODEGEN_INSTALLED): requirements/codegen.txt
+	$(PYTHON) -m venv $(CODEGEN)
+	$(CODEGEN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/codegen.txt
+	@touch $@
+
+$(GOOGLEAPIS): $(INSTALLED)
+	@mkdir -p $@/google/api
+	@cp $$($(BIN)/python -c 'from google.api import field_behavior_pb2 as m; print(m.__file__[:-len("_pb2.py")] + ".proto")') $@/google/api/
+
+lock: ## Renew the lock files (needs uv); they hold no index address
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes --no-emit-index-url \
+		--all-extras --group dev --upgrade --quiet pyproject.toml -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes --no-emit-index-url \
+		--upgrade --quiet requirements/codegen.in -o requirements/codegen.txt
+
+# $(call generate_into,DIR): the code of all messages and services
+define generate_into
+	PATH="$(CURDIR)/$(CODEGEN)/bin:$$PATH" $(CODEGEN)/bin/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) \
+		--python_out=$(1) --mypy_out=quiet,readable_stubs:$(1) $(PROTOS)
+	PATH="$(CURDIR)/$(CODEGEN)/bin:$$PATH" $(CODEGEN)/bin/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) \
+		--grpc_python_out=$(1) --mypy_grpc_out=quiet,readable_stubs:$(1) $(SERVICES)
+endef
+
+generate: $(CODEGEN_INSTALLED) $(GOOGLEAPIS) ## Generate the code of the contract
+	cd proto && ../$(BIN)/buf format --write
+	$(call generate_into,proto)
+
+verify: $(INSTALLED) $(CODEGEN_INSTALLED) $(GOOGLEAPIS) ## Lint, types, import rules, contract, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	cd proto && ../$(BIN)/buf lint
+	cd proto && ../$(BIN)/buf format --diff --exit-code
+	cd proto && ../$(BIN)/buf breaking --against released.binpb --exclude-imports
+	@rm -rf build/generated && mkdir -p build/generated
+	@$(call generate_into,build/generated)
+	@cd build/generated && for made in $$(find . -type f); do cmp "$$made" "../../proto/$$made" || exit 1; done \
+		|| (echo "generated code is out of date: run make generate" >&2; exit 1)
+
+fix: $(INSTALLED) ## Mend what a tool can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd proto && ../$(BIN)/buf format --write
+
+unit: $(INSTALLED) ## The quick tests
+	$(BIN)/pytest tests/unit
+
+conformance: $(INSTALLED) ## All stores against the storage contract
+	$(BIN)/pytest tests/conformance -n $(WORKERS)
+
+service: $(INSTALLED) ## Server, client, device database and command lines, on sockets and in processes
+	$(BIN)/pytest tests/service tests/client tests/replica tests/cli -n $(WORKERS)
+
+chaos: $(INSTALLED) ## Random histories and SIGKILL, SEEDS=n of each
+	SYNCLINE_CHAOS_SEEDS=$(SEEDS) $(BIN)/pytest tests/chaos tests/conformance -m chaos --timeout 7200 -n $(WORKERS)
+
+bench: $(INSTALLED) ## Measure; figures and ratios go to bench/results.json
+	$(BIN)/python -m bench
+
+demo: $(INSTALLED) ## Real data, from an empty folder to an exact copy on a device
+	$(BIN)/python -m examples.demo
+
+check: verify ## What CI runs: everything that must hold
+	$(BIN)/pytest -n $(WORKERS)
+
+build: $(INSTALLED) ## Make the wheel and the source archive
+	$(BIN)/python -m build --no-isolation
+
+clean: ## Remove what was made, environments included
+	rm -rf $(VENV) $(CODEGEN) $(GOOGLEAPIS) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The command line of users: synchronises device files and reads them."""

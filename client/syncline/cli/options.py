@@ -1,0 +1,28 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", envvar="SYNCLINE_FILE", help="The device file.", show_default=False)
+]
+ServerOption = Annotated[
+    str,
+    typer.Option("--server", metavar="HOST:PORT", envvar="SYNCLINE_SERVER", help="The server.", show_default=False),
+]
+ScopeOption = Annotated[
+    list[str] | None,
+    typer.Option("--scope", metavar="NAME", help="Only this scope; may be repeated. Without it: all."),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option("--token", envvar="SYNCLINE_TOKEN", help="Bearer token for the server.", show_envvar=True),
+]
+CaFileOption = Annotated[
+    Path | None,
+    typer.Option("--ca-file", help="PEM file of the authorities to trust for TLS.", dir_okay=False, exists=True),
+]

@@ -1,0 +1,57 @@
+"""What goes to the terminal, or to whatever stands in for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from syncline.replica import Refusal
+
+# In a file or pipe a table is as wide as it needs to be.
+console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False, soft_wrap=False)
+messages = Console(stderr=True, highlight=False)
+
+
+def print_table(columns: Sequence[str | Column], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows of any values."""
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    console.print(table)
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is."""
+    console.print(Text(printable(text)), soft_wrap=True)
+
+
+def print_failed(failed: Sequence[Refusal]) -> None:
+    """Print what the device lacks because it refused it; nothing if there is nothing."""
+    if not failed:
+        return
+    print_line(f"{len(failed):,} refused:")
+    print_table(
+        ("object type", "key", right("revision"), "state", "reason"),
+        ((r.object_type, r.key, r.revision, "parked" if r.parked else "waiting", r.reason) for r in failed),
+    )
+
+
+def right(name: str) -> Column:
+    """A column of numbers."""
+    return Column(name, justify="right")
+
+
+def cell(value: object) -> Text:
+    """A value as a cell. NULL is empty, numbers are as they are."""
+    return Text("" if value is None else printable(str(value)))
+
+
+def printable(text: str) -> str:
+    """The text without anything that would steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

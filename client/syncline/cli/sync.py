@@ -1,0 +1,61 @@
+"""`syncline sync`: bring a device file up to date."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from syncline.cli.options import CaFileOption, FileArgument, ScopeOption, ServerOption, TokenOption
+from syncline.cli.output import print_failed, print_line, print_table, right
+from syncline.cli.progress import progress_bar
+from syncline.replica import Replica, SyncReport
+
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Load everything again. Readers keep the old rows until all is there.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("sync")(sync)
+
+
+def sync(
+    file: FileArgument,
+    server: ServerOption,
+    scope: ScopeOption = None,
+    full: FullOption = False,
+    token: TokenOption = None,
+    ca_file: CaFileOption = None,
+) -> None:
+    """Bring the file up to date with the server, and acknowledge all of it.
+
+    A file that does not exist is made, as a new device. A download that was interrupted goes on where it ended.
+    """
+    with Replica.open(file, server, token=token, ca_file=ca_file) as replica:
+        started = time.monotonic()
+        with progress_bar() as progress:
+            report = replica.sync(scopes=scope or (), full_resync=full, progress=progress)
+        _print_report(report, time.monotonic() - started)
+
+
+def _print_report(report: SyncReport, seconds: float) -> None:
+    if report.nothing_new:
+        print_line(f"nothing new: the file is at revision {report.checkpoint_revision:,}")
+    else:
+        names = ("received", "inserted", "updated", "deleted", "rejected")
+        print_table(
+            ("object type", *map(right, names)),
+            (
+                (object_type, *(f"{getattr(counts, name):,}" for name in names))
+                for object_type, counts in sorted(report.counts.items())
+            ),
+        )
+        received = report.total.received
+        print_line(
+            f"{received:,} items in {seconds:,.1f} s ({received / max(seconds, 0.001):,.0f}/s); "
+            f"the file is at revision {report.checkpoint_revision:,}"
+        )
+    print_failed(report.failed)

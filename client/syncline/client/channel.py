@@ -1,0 +1,79 @@
+"""Opens channels: retries of single calls, balancing, keepalive, TLS."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import grpc
+
+from syncline.client.endpoint import Endpoint
+from syncline.client.errors import InvalidOption
+
+MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+"""The largest page that is taken. Servers cut pages far below."""
+
+_SERVICE = "syncline.v1.SyncService"
+
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            # Calls that may be repeated without harm. FetchQueue is not among them: its answer, once lost, is
+            # not given again. ReadQueue is resumed by a new session.
+            "name": [{"service": _SERVICE, "method": name} for name in ("StartSession", "Acknowledge", "GetSchema")],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+CHANNEL_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    # A dead peer is noticed within 25 s: a ping after 20 s of silence, 5 s for its answer. Without the third
+    # option it takes a minute.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # Reconnect soon after a restart; gRPC's own limit is two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+]
+
+
+def open_channel(endpoint: Endpoint) -> grpc.Channel:
+    """A channel for blocking calls. It connects when it is first used.
+
+    Raises:
+        InvalidOption: the CA file cannot be read.
+    """
+    if endpoint.plaintext:
+        return grpc.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(endpoint.target, _credentials(endpoint), options=CHANNEL_OPTIONS)
+
+
+def open_async_channel(endpoint: Endpoint) -> grpc.aio.Channel:
+    """A channel for asyncio; to be called inside the event loop that uses it.
+
+    Raises:
+        InvalidOption: the CA file cannot be read.
+    """
+    if endpoint.plaintext:
+        return grpc.aio.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(endpoint.target, _credentials(endpoint), options=CHANNEL_OPTIONS)
+
+
+def _credentials(endpoint: Endpoint) -> grpc.ChannelCredentials:
+    if endpoint.ca_file is None:
+        return grpc.ssl_channel_credentials()
+    try:
+        return grpc.ssl_channel_credentials(endpoint.ca_file.read_bytes())
+    except OSError as error:
+        raise InvalidOption(f"cannot read ca_file {endpoint.ca_file}: {error.strerror or error}") from error

@@ -1,0 +1,258 @@
+"""What the client raises. One class per meaning; for errors of the server, one per reason of `ErrorReason`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    import grpc
+
+    from syncline.client.items import Meta
+
+
+class Feed(NamedTuple):
+    """The records of one scope in one bucket."""
+
+    scope: str
+    bucket: str
+
+
+class FieldViolation(NamedTuple):
+    """A field of a request that breaks a rule."""
+
+    field: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is known about a failed call besides its message."""
+
+    reason: str = ""
+    """A name of `syncline.v1.ErrorReason`; empty if the call failed before a server of Syncline answered."""
+    status: grpc.StatusCode | None = None
+    """None: the client itself found the fault."""
+    field_violations: tuple[FieldViolation, ...] = ()
+    feeds: tuple[Feed, ...] = ()
+    retry_after: float | None = None
+    request_id: str = ""
+
+
+class SyncError(Exception):
+    """The base of all errors of this client. The gRPC error, if there was one, is its `__cause__`."""
+
+    _PASSES: ClassVar[bool] = False
+
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure or Failure()
+
+    @property
+    def transient(self) -> bool:
+        """True: the same may succeed later. `sync` then goes on by itself, with a new session."""
+        return self._PASSES or self.retry_after is not None
+
+    @property
+    def reason(self) -> str:
+        """The name of the `ErrorReason`; empty if no server of Syncline answered."""
+        return self.failure.reason
+
+    @property
+    def status(self) -> grpc.StatusCode | None:
+        """The status of the call; None if the client itself found the fault."""
+        return self.failure.status
+
+    @property
+    def field_violations(self) -> tuple[FieldViolation, ...]:
+        """The fields of the request that break a rule."""
+        return self.failure.field_violations
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The feeds that the error is about; empty means all of them, or none in particular."""
+        return self.failure.feeds
+
+    @property
+    def retry_after(self) -> float | None:
+        """After how many seconds the server wants to be asked again, if it said so."""
+        return self.failure.retry_after
+
+    @property
+    def request_id(self) -> str:
+        """The id under which the server's log has the details, if it gave one."""
+        return self.failure.request_id
+
+
+# Reasons that the server gives
+
+
+class InvalidField(SyncError):
+    """A field of the request breaks a rule; see `field_violations`."""
+
+
+class DeviceUuidInvalid(SyncError):
+    """The server did not take the device's UUID."""
+
+
+class SessionNotFound(SyncError):
+    """There is no such session of this device."""
+
+    _PASSES = True
+
+
+class SessionExpired(SyncError):
+    """The session has ended by time."""
+
+    _PASSES = True
+
+
+class ResyncRequired(SyncError):
+    """The device must load `feeds` from their beginning; empty means all."""
+
+
+class Superseded(SyncError):
+    """A newer stream of the same device took over. Two programs must not share a device UUID."""
+
+
+class AckOverdue(SyncError):
+    """Pages were left unacknowledged for too long."""
+
+    _PASSES = True
+
+
+class ScopeNotFound(SyncError):
+    """There is no such scope."""
+
+
+class ObjectTypeNotFound(SyncError):
+    """There is no such object type."""
+
+
+class SchemaChangeRefused(SyncError):
+    """The schema change takes something away."""
+
+
+class SchemaChanged(SyncError):
+    """Another schema change came first."""
+
+
+class LimitReached(SyncError):
+    """A stated limit is reached, such as 1,000 rejected items of one device."""
+
+
+class Draining(SyncError):
+    """The server is stopping."""
+
+    _PASSES = True
+
+
+class StoreUnavailable(SyncError):
+    """The server's database is not reachable or too busy."""
+
+    _PASSES = True
+
+
+class InternalError(SyncError):
+    """A fault of the server; its log has the details under `request_id`."""
+
+
+class AccountNotFound(SyncError):
+    """There is no such account."""
+
+
+ERROR_BY_REASON: dict[str, type[SyncError]] = {
+    "INVALID_FIELD": InvalidField,
+    "DEVICE_UUID_INVALID": DeviceUuidInvalid,
+    "SESSION_NOT_FOUND": SessionNotFound,
+    "SESSION_EXPIRED": SessionExpired,
+    "RESYNC_REQUIRED": ResyncRequired,
+    "SUPERSEDED": Superseded,
+    "ACK_OVERDUE": AckOverdue,
+    "SCOPE_NOT_FOUND": ScopeNotFound,
+    "OBJECT_TYPE_NOT_FOUND": ObjectTypeNotFound,
+    "SCHEMA_CHANGE_REFUSED": SchemaChangeRefused,
+    "SCHEMA_CHANGED": SchemaChanged,
+    "LIMIT_REACHED": LimitReached,
+    "DRAINING": Draining,
+    "STORE_UNAVAILABLE": StoreUnavailable,
+    "INTERNAL_ERROR": InternalError,
+    "ACCOUNT_NOT_FOUND": AccountNotFound,
+}
+"""The class for each name of `ErrorReason`."""
+
+
+# Calls that failed without a reason of ours
+
+
+class CallFailed(SyncError):
+    """The call failed with a status alone, or with a reason that this version does not know; see `status`."""
+
+
+class ConnectionLost(CallFailed):
+    """The server could not be reached, or went away in the middle of the call."""
+
+    _PASSES = True
+
+
+class DeadlineExceeded(CallFailed):
+    """The server did not answer in time."""
+
+    _PASSES = True
+
+
+class Overloaded(CallFailed):
+    """The server has too much to do, or a message is larger than the other side takes."""
+
+    _PASSES = True
+
+
+class CallCancelled(CallFailed):
+    """The call was cancelled, by closing the client or by something between it and the server."""
+
+    _PASSES = True
+
+
+# What the client itself finds
+
+
+class InvalidOption(SyncError, ValueError):
+    """An argument of the client makes no sense. The message says which, and what would."""
+
+
+class DeviceFileError(SyncError):
+    """The file that keeps the device's UUID cannot be read or made, or holds something else."""
+
+
+class ClientClosed(SyncError):
+    """The client was closed."""
+
+
+class AlreadySyncing(SyncError):
+    """This client is in `sync` already. A device has one stream at a time."""
+
+
+class PageMissing(SyncError):
+    """A page of the queue did not arrive, or the stream ended before its checkpoint."""
+
+    _PASSES = True
+
+
+class PageInvalid(SyncError):
+    """The server sent a page that breaks the contract."""
+
+
+class HandlerError(SyncError):
+    """The handler answered something that is no answer; mostly a forgotten `return`.
+
+    What was handled before this item is acknowledged; this item comes again.
+    """
+
+    def __init__(self, meta: Meta, answer: object) -> None:
+        hint = " (a forgotten return?)" if answer is None else ""
+        super().__init__(
+            f"the handler answered {answer!r} for {meta.object_type} {meta.key!r}{hint}; "
+            "it must answer Ack.ACK, Ack.NACK or Nack(reason)"
+        )
+        self.meta = meta
+        self.answer = answer

@@ -1,0 +1,70 @@
+"""What the file takes over from the server when a session starts: account, history, schema."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from syncline.client import SyncClient
+from syncline.data.errors import DataError
+from syncline.data.schema import Schema
+from syncline.data.schema_rules import check_schema
+from syncline.replica.connection import transaction
+from syncline.replica.errors import ForeignAccount, SchemaUnusable
+from syncline.replica.facts import read_facts, write_facts, write_schema
+from syncline.replica.tables import create_missing
+
+
+def adopt_account(connection: sqlite3.Connection, account: str) -> None:
+    """Make the file this account's, if it is nobody's yet.
+
+    Raises:
+        ForeignAccount: it is another's.
+    """
+    own = read_facts(connection).account
+    if own == account:
+        return
+    if own:
+        raise ForeignAccount(
+            f"this device file belongs to the account {own!r}, but the server serves {account!r}; use another file"
+        )
+    with transaction(connection):
+        write_facts(connection, account=account)
+
+
+def adopt_store_epoch(connection: sqlite3.Connection, store_epoch: str) -> None:
+    """Take over a new history of the server: its revisions say nothing about those of the old one.
+
+    Positions go, so that every feed is loaded anew; rows stay until the checkpoint after that. What was staged or
+    refused under the old history goes, too: it comes again.
+    """
+    own = read_facts(connection).store_epoch
+    if own == store_epoch:
+        return
+    with transaction(connection):
+        if own:
+            connection.execute("DELETE FROM syncline_feed")
+            connection.execute("DELETE FROM syncline_staged")
+            connection.execute("DELETE FROM syncline_refused")
+            connection.execute("UPDATE syncline_load SET settled = 0 WHERE settled")
+        write_facts(connection, store_epoch=store_epoch)
+
+
+def adopt_schema(connection: sqlite3.Connection, client: SyncClient) -> Schema:
+    """Fetch the schema if it changed, and bring the tables up to it. The schema in force.
+
+    Raises:
+        SchemaUnusable: no tables can be made from it.
+        SyncError: it cannot be fetched.
+    """
+    known = read_facts(connection).schema
+    schema = client.get_schema(known.version)
+    if schema is None:
+        return known
+    try:
+        check_schema(schema)
+    except DataError as error:
+        raise SchemaUnusable(f"the server's schema cannot be used here: {error}") from error
+    with transaction(connection):
+        create_missing(connection, schema)
+        write_schema(connection, schema)
+    return schema

@@ -1,0 +1,85 @@
+"""What happens at a checkpoint besides storing its page. All of it is part of that page's transaction."""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Collection
+
+from syncline.data.schema import Schema
+from syncline.replica.facts import write_facts
+from syncline.replica.feeds import InScopes
+from syncline.replica.refusals import Refusals
+from syncline.replica.report import Counts, TypeCounts
+from syncline.replica.rows import clear_staged, move_staged, staged_types
+from syncline.replica.tables import base_table, loading_types, publish
+
+
+def reach_checkpoint(
+    connection: sqlite3.Connection, schema: Schema, refusals: Refusals, scopes: Collection[str], head_revision: int
+) -> Counts:
+    """Publish tables, move what is staged, sweep, and note the checkpoint. The positions are written already."""
+    within = InScopes(scopes)
+    counts: Counts = {kind.name: TypeCounts() for kind in schema.object_types}
+    loading = loading_types(connection, schema)
+    for kind in schema.object_types:
+        if kind.name in loading and (not scopes or kind.scope in scopes):
+            counts[kind.name].inserted -= publish(connection, kind)
+    for object_type in staged_types(connection, within):
+        counts[object_type].add(move_staged(connection, object_type, within))
+    clear_staged(connection, within)
+    for object_type, swept in _sweep(connection, counts, refusals, within).items():
+        counts[object_type].deleted += swept
+    write_facts(connection, checkpoint_revision=head_revision, checkpoint_at_us=time.time_ns() // 1000)
+    return {object_type: each for object_type, each in counts.items() if each != TypeCounts()}
+
+
+def has_work(connection: sqlite3.Connection, schema: Schema, scopes: Collection[str]) -> bool:
+    """Would `reach_checkpoint` have anything to do, if no position moved?"""
+    within = InScopes(scopes)
+    loading = loading_types(connection, schema)
+    return (
+        any(kind.name in loading and (not scopes or kind.scope in scopes) for kind in schema.object_types)
+        or bool(staged_types(connection, within))
+        or _has_unsettled(connection, within)
+    )
+
+
+def _sweep(
+    connection: sqlite3.Connection, object_types: Collection[str], refusals: Refusals, within: InScopes
+) -> dict[str, int]:
+    """Delete rows whose load is not their feed's: of feeds that are no longer served, and of earlier loads.
+
+    Rows of refused items stay. Tables are only gone through if there is a stale load that was not looked at yet.
+    """
+    if not _has_unsettled(connection, within):
+        return {}
+    swept = {}
+    for object_type in object_types:
+        swept[object_type] = connection.execute(
+            f"""DELETE FROM {base_table(object_type)}
+                WHERE _load IN (SELECT load_no FROM syncline_load WHERE {_stale(within)})
+                AND _key NOT IN (SELECT value FROM json_each(?))""",
+            (*within.parameters, json.dumps(refusals.keys(object_type))),
+        ).rowcount
+    if refusals:
+        connection.execute(f"UPDATE syncline_load SET settled = 1 WHERE {_stale(within)}", within.parameters)
+    else:
+        connection.execute(f"DELETE FROM syncline_load WHERE {_stale(within)}", within.parameters)
+    return swept
+
+
+def _has_unsettled(connection: sqlite3.Connection, within: InScopes) -> bool:
+    row = connection.execute(
+        f"SELECT 1 FROM syncline_load WHERE {_stale(within)} AND NOT settled LIMIT 1",
+        within.parameters,
+    ).fetchone()
+    return row is not None
+
+
+def _stale(within: InScopes) -> str:
+    """The condition that a load is not the one that its feed is at."""
+    return f"{within.sql} AND load_no NOT IN (SELECT load_no FROM syncline_feed)"

@@ -1,0 +1,70 @@
+"""Opens connections to a device file, and frames transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from syncline.replica.errors import ReplicaVersionMismatch, translated
+
+Connect = Callable[..., sqlite3.Connection]
+"""Opens connections; it takes the arguments of `sqlite3.connect`."""
+
+SQLITE_VERSION_MIN = (3, 38, 0)
+"""The first with JSON functions always built in, and `->`."""
+
+_BUSY_TIMEOUT_S = 10.0
+_PAGE_BYTES = 8192
+_CACHE_KIB = 32 * 1024
+_CHECKPOINT_PAGES = 10_000
+"""80 MB of log. Moving it into the file is what a first sync waits for most; seldom is faster than often."""
+
+
+def check_sqlite_version() -> None:
+    """Refuse a SQLite that lacks what the file needs.
+
+    Raises:
+        ReplicaVersionMismatch: it is too old.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
+        wanted = ".".join(map(str, SQLITE_VERSION_MIN))
+        raise ReplicaVersionMismatch(f"SQLite {wanted} or newer is needed; this is {sqlite3.sqlite_version}")
+
+
+def open_writer(path: Path, connect: Connect) -> sqlite3.Connection:
+    """The one connection that writes. A file is not made or changed before its first use."""
+    return connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+
+
+def make_durable(connection: sqlite3.Connection) -> None:
+    """Let readers read while this connection writes, and let a commit survive a loss of power."""
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of effect on a new file only
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+
+def open_reader(path: Path, connect: Connect) -> sqlite3.Connection:
+    """A connection that cannot write; it sees what is committed. The file must exist."""
+    return connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it durable when the block ends, or nothing of it.
+
+    Raises:
+        StorageFailed: and the other errors that SQLite's turn into.
+    """
+    with translated():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

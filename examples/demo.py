@@ -1,0 +1,181 @@
+"""Real data, start to end: from five CSV files to an exact, acknowledged copy in a device file.
+
+`make demo` runs it; it needs nothing but the installed project and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from examples.flights_data import KEYS, MISSING, TABLES, table_file, table_rows
+from syncline.replica import Replica, SyncReport
+from syncline.server.records import delete_write, record_write
+from syncline.storage import open_store
+
+SCHEMA = Path(__file__).with_name("nycflights13.schema.yaml")
+ACCOUNT = "dev"
+
+console = Console()
+
+
+def main() -> None:
+    """Run the demo; raises if anything is not as it must be."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="syncline-demo-") as folder:
+        database = f"sqlite:///{folder}/server.db"
+        with running_server(database, Path(folder)) as target:
+            console.rule("A server on SQLite")
+            console.print(f"listening on {target}, database {database}")
+            load(database)
+            with Replica.open(Path(folder) / "device.db", target) as replica:
+                first_sync(replica)
+                second_sync(replica, database)
+                nothing_new(replica)
+                join(replica)
+    console.rule(f"[green]done in {time.perf_counter() - started:.0f} s")
+
+
+@contextlib.contextmanager
+def running_server(database: str, folder: Path) -> Iterator[str]:
+    """A server process on a free port; its address."""
+    port_file = folder / "port"
+    command = [sys.executable, "-m", "syncline.server", "serve", "--database", database]
+    command += ["--listen", "127.0.0.1:0", "--port-file", str(port_file)]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, stderr=log, stdout=log)  # noqa: S603
+    try:
+        while not port_file.exists() or not port_file.read_text().strip():
+            if server.poll() is not None:
+                raise SystemExit((folder / "server.log").read_text())
+            time.sleep(0.05)
+        yield f"127.0.0.1:{port_file.read_text().strip()}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def load(database: str) -> None:
+    """Apply the schema and import the five tables, as an operator does it."""
+    console.rule("Schema and import")
+    operate("schema", "apply", str(SCHEMA), "--database", database)
+    for table in TABLES:
+        command = ["import", str(table_file(table)), "--type", table, "--key", ",".join(KEYS[table])]
+        operate(*command, "--null", MISSING, "--database", database)
+
+
+def operate(*words: str) -> None:
+    """Run `syncline-server` with these words."""
+    console.print(
+        f"[dim]$ syncline-server {' '.join(Path(word).name if '/' in word else word for word in words[:7])} …"
+    )
+    subprocess.run([sys.executable, "-m", "syncline.server", *words], check=True)  # noqa: S603
+
+
+def first_sync(replica: Replica) -> None:
+    """Sync the device for the first time, and compare every value with the source."""
+    console.rule("First sync")
+    started = time.perf_counter()
+    report = replica.sync()
+    rows = sum(TABLES.values())
+    seconds = time.perf_counter() - started
+    console.print(f"{report.total.received:,} records in {seconds:.1f} s: {rows / seconds:,.0f} a second, acknowledged")
+    require(report.total.received == rows, f"{rows:,} records, not {report.total.received:,}")
+    compare(replica, changed={})
+
+
+def second_sync(replica: Replica, database: str) -> None:
+    """Change five flights and delete three on the server; only those come."""
+    console.rule("Second sync, after five changes and three deletes")
+    rows = [row for row, _ in zip(table_rows("flights"), range(8), strict=False)]
+    for row in rows[:5]:
+        row["dep_delay"] = 999
+    store = open_store(database)
+    try:
+        flights = store.read_schema(ACCOUNT).object_type("flights")
+        assert flights is not None  # noqa: S101
+        now = time.time_ns() // 1000
+        changes = [record_write(flights, row, modified_at=now) for row in rows[:5]]
+        deletes = [record_write(flights, row, modified_at=now).key for row in rows[5:]]
+        store.write_records(ACCOUNT, changes + [delete_write("flights", key, modified_at=now) for key in deletes])
+    finally:
+        store.close()
+    report = replica.sync()
+    show(report)
+    came = report.total
+    require((came.updated, came.deleted, came.received) == (5, 3, 8), "exactly five changes and three deletes")
+    compare(
+        replica,
+        changed={identity("flights", row): row for row in rows[:5]}
+        | dict.fromkeys(identity("flights", row) for row in rows[5:]),
+    )
+
+
+def nothing_new(replica: Replica) -> None:
+    """A sync with nothing to do transfers no page."""
+    report = replica.sync()
+    console.print(f"third sync: nothing new, {report.pages} pages")
+    require(report.pages == 0, "no page")
+
+
+def join(replica: Replica) -> None:
+    """Plain SQL on the device file."""
+    console.rule("A join on the device")
+    sql = """
+        SELECT airlines.name AS airline, count(*) AS flights, round(avg(dep_delay), 1) AS mean_delay
+        FROM flights JOIN airlines USING (carrier)
+        GROUP BY airlines.name ORDER BY flights DESC LIMIT 5"""
+    table = Table("airline", "flights", "mean delay, min")
+    for name, flights, delay in replica.query(sql):
+        table.add_row(str(name), f"{flights:,}", str(delay))
+    console.print(table)
+
+
+def show(report: SyncReport) -> None:
+    """One line of what came."""
+    came = report.total
+    console.print(f"{came.received} items in {report.pages} page: {came.updated} changed, {came.deleted} deleted")
+
+
+def identity(table: str, row: dict[str, str | int | float | None]) -> tuple[object, ...]:
+    """The key values of a row."""
+    return tuple(row[name] for name in KEYS[table])
+
+
+def compare(replica: Replica, changed: dict[tuple[object, ...], dict[str, str | int | float | None] | None]) -> None:
+    """Compare every value of every row on the device with the source file, flights with what was changed since."""
+    values = 0
+    for table in TABLES:
+        expected = {identity(table, row): row for row in table_rows(table)}
+        if table == "flights":
+            expected |= {key: row for key, row in changed.items() if row is not None}
+            for key in [key for key, row in changed.items() if row is None]:
+                del expected[key]
+        fields = list(next(iter(expected.values())))
+        columns = ", ".join(f'"{field}"' for field in fields)
+        rows = 0
+        for found in replica.query(f'SELECT {columns} FROM "{table}"'):  # noqa: S608
+            row = dict(zip(fields, found, strict=True))
+            require(expected.get(identity(table, row)) == row, f"{table}: {row} is not what the source says")
+            rows += 1
+        require(rows == len(expected), f"{table}: {rows:,} rows, {len(expected):,} expected")
+        values += rows * len(fields)
+    console.print(f"[green]compared with the source files: {values:,} values, no difference")
+
+
+def require(true: bool, what: str) -> None:
+    """Stop if it is not true."""
+    if not true:
+        raise SystemExit(f"the demo failed, expected: {what}")
+
+
+if __name__ == "__main__":
+    main()

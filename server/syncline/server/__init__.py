@@ -1,0 +1,1 @@
+"""The server: the services, what stands behind them, and the command line of operators."""

@@ -1,0 +1,130 @@
+"""One server: its parts put together, started, drained and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from syncline.server.address import Address
+from syncline.server.background import HeadWatch, repeat, sweep
+from syncline.server.config import Settings
+from syncline.server.drain import Drain
+from syncline.server.environment import Environment
+from syncline.server.errors import SettingsInvalid
+from syncline.server.interceptors.errors import ErrorInterceptor
+from syncline.server.interceptors.load import LoadInterceptor
+from syncline.server.limits import MESSAGE_BYTES_MAX
+from syncline.server.notify import LocalNotifier
+from syncline.server.schema.service import SchemaServicer
+from syncline.server.store_threads import StoreThreads
+from syncline.server.sync.service import SyncServicer
+from syncline.storage import Store
+from syncline.v1 import schema_service_pb2, schema_service_pb2_grpc, sync_service_pb2, sync_service_pb2_grpc
+
+_log = structlog.get_logger(__name__)
+
+_SERVICES = (
+    sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"].full_name,
+    schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"].full_name,
+)
+
+
+class App:
+    """A server on one address, over one store. Make and use it inside a running event loop.
+
+    The store stays the caller's: it is not closed here.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._env = Environment(settings, store, StoreThreads(settings.threads), LocalNotifier(), Drain())
+        self._server = grpc.aio.server(
+            interceptors=[
+                ErrorInterceptor(),
+                LoadInterceptor(calls_max=settings.calls_max, streams_max=settings.streams_max),
+            ],
+            options=_channel_options(settings),
+        )
+        sync_service_pb2_grpc.add_SyncServiceServicer_to_server(SyncServicer(self._env), self._server)
+        schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaServicer(self._env), self._server)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def environment(self) -> Environment:
+        """The server's parts; its notifier wakes live streams after a write to the store."""
+        return self._env
+
+    async def start(self, address: Address) -> Address:
+        """Serve on the address; answer it with the port that was bound.
+
+        Raises:
+            SettingsInvalid: the address cannot be bound.
+        """
+        try:
+            port = self._server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise SettingsInvalid(f"listen: {address} cannot be served on; is another server there?") from error
+        await self._server.start()
+        for service in _SERVICES:
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        settings = self._env.settings
+        self._run("watch heads", HeadWatch(self._env).look, settings.poll_seconds)
+        self._run("sweep", lambda: sweep(self._env), settings.sweep_minutes * 60)
+        return Address(address.host, port)
+
+    async def drain(self) -> None:
+        """Report NOT_SERVING, refuse new sessions and streams, end live streams. Acknowledgements are still taken."""
+        await self._health.enter_graceful_shutdown()
+        self._env.drain.start()
+        self._env.notifier.wake_all()
+
+    async def stop(self) -> None:
+        """Drain, linger for acknowledgements, let open calls finish within the grace, stop."""
+        _log.info("draining")
+        await self.drain()
+        await asyncio.sleep(self._env.settings.drain_linger_seconds)
+        await self._server.stop(self._env.settings.drain_grace_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._env.threads.close()
+        _log.info("stopped")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _run(self, what: str, work: Callable[[], Awaitable[None]], every_seconds: float) -> None:
+        self._tasks.append(asyncio.create_task(repeat(what, work, every_seconds), name=what))
+
+
+def _channel_options(settings: Settings) -> list[tuple[str, int]]:
+    """The limits of gRPC stand above ours, so that ours answer first: its answers carry no reason."""
+    open_max = settings.calls_max + settings.streams_max
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.server.max_pending_requests", open_max),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * open_max),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        # A peer that is gone is noticed within some 25 seconds; without the ping timeout it takes over a minute.
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.http2.ping_timeout_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Clients may ping as often as this without being cut off.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.http2.max_pings_without_data", 0),
+    ]

@@ -1,0 +1,1 @@
+"""The commands of `syncline-server`. Each module registers its own."""

@@ -1,0 +1,81 @@
+"""`syncline-server serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from syncline.server.address import Address, parse_address, require_loopback
+from syncline.server.app import App
+from syncline.server.commands.options import Account, Database
+from syncline.server.config import Settings, load_settings
+from syncline.server.logs import set_up_logs
+from syncline.server.opening import is_new_sqlite_file, open_settings_store
+from syncline.storage import Store
+from syncline.storage.sql.migrating import migrate
+
+_log = structlog.get_logger(__name__)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    database: Database = None,
+    account: Account = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where to serve; port 0 takes a free one. Default: SYNCLINE_LISTEN."),
+    ] = None,
+    reflection: Annotated[
+        bool | None, typer.Option("--reflection/--no-reflection", help="Describe the services to clients that ask.")
+    ] = None,
+    port_file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write the port here once the server is serving.")
+    ] = None,
+) -> None:
+    """Serve devices until SIGTERM or Ctrl-C, then drain and stop.
+
+    A new SQLite file is created; any other database must have been prepared by `syncline-server migrate`.
+    """
+    settings = load_settings(database_url=database, account=account, listen=listen, reflection=reflection)
+    address = parse_address(settings.listen)
+    require_loopback(address)
+    set_up_logs(settings.log_level, settings.log_format)
+    if is_new_sqlite_file(settings.database_url):
+        version = migrate(settings.database_url)
+        _log.info("created the database", database=settings.database_url, version=version)
+    store = open_settings_store(settings)
+    try:
+        store.create_account(settings.account)
+        asyncio.run(_serve(settings, store, address, port_file))
+    finally:
+        store.close()
+
+
+async def _serve(settings: Settings, store: Store, address: Address, port_file: Path | None) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with App(settings, store) as app:
+        bound = await app.start(address)
+        _log.warning("DEVELOPMENT MODE: no credentials, one account, loopback only", account=settings.account)
+        _log.info("serving", address=str(bound))
+        if port_file is not None:
+            _write_whole(port_file, f"{bound.port}\n")
+        await stopping.wait()
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Let nobody see the file half written."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.replace(path)

@@ -1,0 +1,120 @@
+"""The server's settings: environment variables `SYNCLINE_*`, overridden by options of the command line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from syncline.server.errors import SettingsInvalid
+
+ENV_PREFIX = "SYNCLINE_"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severe messages that are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set. Each field's description is its row in the README's table."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
+
+    database_url: str = Field(
+        default="sqlite:///syncline.db",
+        description="The store: `sqlite:///PATH`, `postgresql://USER@HOST/NAME`, or `memory:` to try things out.",
+    )
+    durable: bool = Field(
+        default=True,
+        description="Every answer survives a crash of the machine. `false` is faster and may lose the last commits.",
+    )
+    account: str = Field(
+        default="dev", min_length=1, max_length=100, description="The one account of development mode."
+    )
+    listen: str = Field(
+        default="127.0.0.1:7400",
+        description="Address and port to serve on; port 0 takes a free one. Development mode: loopback only.",
+    )
+    reflection: bool = Field(
+        default=False, description="Let clients ask for the services' descriptions (gRPC reflection)."
+    )
+    threads: int = Field(default=8, ge=1, le=256, description="Threads that call the store.")
+    calls_max: int = Field(
+        default=2_000,
+        ge=1,
+        description="Unary calls at a time; more are answered RESOURCE_EXHAUSTED with a time to wait.",
+    )
+    streams_max: int = Field(
+        default=20_000, ge=1, description="ReadQueue streams at a time; more are answered likewise."
+    )
+    session_minutes: float = Field(default=60, gt=0, description="A session ends this long after its last use.")
+    device_expiry_days: float = Field(
+        default=90, gt=0, description="A device that was away for longer must resynchronise in full."
+    )
+    rejections_max: int = Field(
+        default=5, ge=1, le=1_000, description="In how many sessions a device may refuse an item before it is parked."
+    )
+    pages_in_flight: int = Field(
+        default=64, ge=1, le=10_000, description="Unacknowledged pages on their way in one stream."
+    )
+    ack_overdue_seconds: float = Field(
+        default=60, gt=0, description="A stream ends if `pages_in_flight` stays used up for this long."
+    )
+    read_items: int = Field(
+        default=20_000, ge=1, description="Items that one read of the queue takes from the store at most."
+    )
+    read_bytes: int = Field(
+        default=8 * 1024 * 1024,
+        ge=1,
+        description="Bytes of records that one read takes, about; a stream holds two reads.",
+    )
+    poll_seconds: float = Field(
+        default=0.5,
+        gt=0,
+        description="How often the head of an account with live streams is looked at, besides wake-ups.",
+    )
+    recheck_seconds: float = Field(
+        default=15, gt=0, description="How often an idle stream checks its grants, and that no newer stream took over."
+    )
+    sweep_minutes: float = Field(
+        default=5, gt=0, description="How often devices and sessions are expired and passed tombstones removed."
+    )
+    drain_linger_seconds: float = Field(
+        default=1,
+        ge=0,
+        description="After SIGTERM, how long acknowledgements are still taken once the streams were ended.",
+    )
+    drain_grace_seconds: float = Field(
+        default=5, ge=0, description="How long open calls may then take to finish before they are cut off."
+    )
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="`debug`, `info`, `warning` or `error`.")
+    log_format: LogFormat = Field(
+        default=LogFormat.TEXT, description="`text` for people, `json` for machines. To stderr."
+    )
+
+
+def load_settings(**options: Any) -> Settings:
+    """The settings of the environment, overridden by the options of the command line that are not None.
+
+    Raises:
+        SettingsInvalid: a value breaks its rule; all of them are named.
+    """
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        broken = (f"{'.'.join(map(str, one['loc']))}: {one['msg']} (is {one['input']!r})" for one in error.errors())
+        raise SettingsInvalid("; ".join(broken)) from error

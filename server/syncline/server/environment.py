@@ -1,0 +1,38 @@
+"""What every command of the server works with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from syncline.server.config import Settings
+from syncline.server.drain import Drain
+from syncline.server.notify import LocalNotifier
+from syncline.server.store_threads import StoreThreads
+from syncline.storage import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One running server's parts."""
+
+    settings: Settings
+    store: Store
+    threads: StoreThreads
+    """The store is called through them only."""
+    notifier: LocalNotifier
+    drain: Drain
+
+    @property
+    def account_id(self) -> str:
+        """The one account of development mode."""
+        return self.settings.account
+
+    def session_end(self, now: int) -> int:
+        """When a session that is used now ends, in microseconds since the epoch."""
+        return now + int(self.settings.session_minutes * 60_000_000)
+
+
+def now_us() -> int:
+    """The time, in microseconds since the Unix epoch."""
+    return time.time_ns() // 1_000

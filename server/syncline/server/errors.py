@@ -1,0 +1,69 @@
+"""What the server itself raises. The interceptor's table gives each a status and a reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Violation(NamedTuple):
+    """One broken rule of a request."""
+
+    field: str
+    """The field's path, such as `positions[3].position`."""
+    rule: str
+    """The rule, in words."""
+
+
+class ServerError(Exception):
+    """The base of what the server itself raises."""
+
+
+class InvalidRequest(ServerError):
+    """Fields of a request break rules."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__("; ".join(f"{field}: {rule}" for field, rule in violations))
+        self.violations = tuple(violations)
+
+
+class DeviceUuidInvalid(ServerError):
+    """The call does not name its device by a UUID."""
+
+
+class Draining(ServerError):
+    """The server is stopping."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; try again on another connection")
+
+
+class AckOverdue(ServerError):
+    """Pages of a stream were left unacknowledged for too long."""
+
+    def __init__(self, pages: int, seconds: float) -> None:
+        super().__init__(f"{pages} pages are unacknowledged, and none was acknowledged for {seconds:g} seconds")
+
+
+class TooManyCalls(ServerError):
+    """The server has as many calls open as it takes."""
+
+    def __init__(self, subject: str, limit: int) -> None:
+        super().__init__(f"the server has {limit} {subject} open, which is its limit")
+        self.subject = subject
+        self.limit = limit
+
+
+class SchemaChangeRefused(ServerError):
+    """The schema change takes something away."""
+
+    def __init__(self, refused: Sequence[Violation]) -> None:
+        super().__init__("the change is refused: " + "; ".join(f"{path}: {what}" for path, what in refused))
+        self.refused = tuple(refused)
+        """Path and description of each difference that is not allowed."""
+
+
+class SettingsInvalid(ServerError):
+    """The server cannot start as it is configured."""

@@ -1,0 +1,161 @@
+"""What each error is to a client: status code, reason and details. The one place that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from grpc import StatusCode
+
+from syncline.data.errors import DataError
+from syncline.server import errors as server_errors
+from syncline.server.interceptors import details
+from syncline.storage import errors as store_errors
+
+_Error = TypeVar("_Error", bound=Exception)
+
+_RETRY_SECONDS = 1.0
+"""When a client may try again what failed by load or by a stop of the server."""
+
+
+class Row(NamedTuple):
+    """How one class of errors, without its subclasses, is answered."""
+
+    code: StatusCode
+    reason: str
+    """A name of `syncline.v1.ErrorReason`."""
+    details: Callable[[Any], Sequence[Message]]
+    """What goes with the reason."""
+    message: Callable[[Any], str] = str
+    """The text for people."""
+
+
+def row_of(error: Exception) -> Row | None:
+    """The error's row; None: it is none that a client should learn about."""
+    return TABLE.get(type(error))
+
+
+TABLE: dict[type[Exception], Row] = {}
+
+
+def _row(
+    kind: type[_Error],
+    code: StatusCode,
+    reason: str,
+    detail: Callable[[_Error], Sequence[Message]] = lambda error: (),  # noqa: ARG005  no details
+    *,
+    message: Callable[[_Error], str] = str,
+) -> None:
+    TABLE[kind] = Row(code, reason, detail, message)
+
+
+def _try_again(_: Exception) -> Sequence[Message]:
+    return (details.retry_after(_RETRY_SECONDS),)
+
+
+_row(
+    server_errors.InvalidRequest,
+    StatusCode.INVALID_ARGUMENT,
+    "INVALID_FIELD",
+    lambda error: (details.bad_request(error.violations),),
+)
+_row(
+    store_errors.InvalidValue,
+    StatusCode.INVALID_ARGUMENT,
+    "INVALID_FIELD",
+    lambda error: (details.bad_request([(error.field, error.rule)]),),
+)
+_row(
+    DataError,
+    StatusCode.INVALID_ARGUMENT,
+    "INVALID_FIELD",
+    lambda error: (details.bad_request([(error.path, error.rule)]),),
+)
+_row(
+    DecodeError,
+    StatusCode.INVALID_ARGUMENT,
+    "INVALID_FIELD",
+    message=lambda _: "the request is not a message of this method",
+)
+_row(server_errors.DeviceUuidInvalid, StatusCode.INVALID_ARGUMENT, "DEVICE_UUID_INVALID")
+_row(
+    store_errors.SessionNotFound,
+    StatusCode.NOT_FOUND,
+    "SESSION_NOT_FOUND",
+    lambda error: (details.resource("session", "", str(error)),),
+    message=lambda _: "the device has no such session",
+)
+_row(
+    store_errors.SessionExpired,
+    StatusCode.FAILED_PRECONDITION,
+    "SESSION_EXPIRED",
+    message=lambda _: "the session has ended by time; start a new one",
+)
+_row(
+    store_errors.ResyncRequired,
+    StatusCode.FAILED_PRECONDITION,
+    "RESYNC_REQUIRED",
+    lambda error: (details.feeds_to_load(error.feeds, str(error)),),
+)
+_row(store_errors.StreamSuperseded, StatusCode.ABORTED, "SUPERSEDED")
+_row(server_errors.AckOverdue, StatusCode.ABORTED, "ACK_OVERDUE")
+_row(
+    store_errors.AccountNotFound,
+    StatusCode.NOT_FOUND,
+    "ACCOUNT_NOT_FOUND",
+    lambda error: (details.resource("account", error.account_id, str(error)),),
+)
+_row(
+    store_errors.ScopeNotFound,
+    StatusCode.NOT_FOUND,
+    "SCOPE_NOT_FOUND",
+    lambda error: (details.resource("scope", error.scope, str(error)),),
+)
+_row(
+    store_errors.ObjectTypeNotFound,
+    StatusCode.NOT_FOUND,
+    "OBJECT_TYPE_NOT_FOUND",
+    lambda error: (details.resource("object_type", error.object_type, str(error)),),
+)
+_row(
+    server_errors.SchemaChangeRefused,
+    StatusCode.FAILED_PRECONDITION,
+    "SCHEMA_CHANGE_REFUSED",
+    lambda error: (details.precondition("SCHEMA_CHANGE_REFUSED", error.refused),),
+)
+_row(store_errors.SchemaChanged, StatusCode.ABORTED, "SCHEMA_CHANGED")
+_row(
+    store_errors.LimitReached,
+    StatusCode.RESOURCE_EXHAUSTED,
+    "LIMIT_REACHED",
+    lambda error: (details.quota(error.subject, str(error)),),
+)
+_row(
+    server_errors.TooManyCalls,
+    StatusCode.RESOURCE_EXHAUSTED,
+    "LIMIT_REACHED",
+    lambda error: (details.quota(error.subject, str(error)), details.retry_after(_RETRY_SECONDS)),
+)
+_row(server_errors.Draining, StatusCode.UNAVAILABLE, "DRAINING", _try_again)
+_row(
+    store_errors.StoreUnavailable,
+    StatusCode.UNAVAILABLE,
+    "STORE_UNAVAILABLE",
+    _try_again,
+    message=lambda _: "the database is not reachable or too busy; try again",
+)
+_row(
+    store_errors.StoreVersionMismatch,
+    StatusCode.UNAVAILABLE,
+    "STORE_UNAVAILABLE",
+    _try_again,
+    message=lambda _: "the database belongs to another version of the server",
+)
+_row(
+    store_errors.FetchRaced,
+    StatusCode.UNAVAILABLE,
+    "STORE_UNAVAILABLE",
+    _try_again,
+    message=lambda _: "too many calls take pages of this session at the same time; try again",
+)

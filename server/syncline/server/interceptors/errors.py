@@ -1,0 +1,68 @@
+"""Turns exceptions into statuses. Handlers raise; nothing but this answers an error."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import NoReturn
+from uuid import uuid4
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as PackedAny
+from google.protobuf.message import Message
+from google.rpc import status_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
+
+from syncline.server.interceptors import details
+from syncline.server.interceptors.context import CallContext
+from syncline.server.interceptors.error_table import row_of
+from syncline.server.interceptors.wrapping import Handler, is_ours, wrap_handler
+
+_log = structlog.get_logger(__name__)
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Answers each error as the table says; what is not in the table stays in the log, under a request id."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """See grpc.aio.ServerInterceptor."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not is_ours(method):
+            return handler
+        return wrap_handler(handler, lambda context: _answering_errors(method, context))
+
+
+@asynccontextmanager
+async def _answering_errors(method: str, context: CallContext) -> AsyncIterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  the one place where every error ends
+        await _answer(error, method, context)
+
+
+async def _answer(error: Exception, method: str, context: CallContext) -> NoReturn:
+    row = row_of(error)
+    if row is None:
+        identity = uuid4().hex
+        _log.error("call failed", method=method, request_id=identity, exc_info=error)
+        message = f"the server failed; its log has the details under {identity}"
+        await _abort(context, grpc.StatusCode.INTERNAL, message, "INTERNAL_ERROR", [details.request_id(identity)])
+    _log.debug("call refused", method=method, reason=row.reason, error=str(error))
+    await _abort(context, row.code, row.message(error), row.reason, row.details(error))
+
+
+async def _abort(
+    context: CallContext, code: grpc.StatusCode, message: str, reason: str, more: Sequence[Message]
+) -> NoReturn:
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in (details.error_info(reason), *more):
+        packed = PackedAny()
+        packed.Pack(detail)
+        status.details.append(packed)
+    await context.abort_with_status(rpc_status.to_status(status))

@@ -1,0 +1,46 @@
+"""Limits of the server that are not settings. Those of requests stand in the comments of the `.proto` files, too."""
+
+from __future__ import annotations
+
+PAGE_SIZE_DEFAULT = 1_000
+PAGE_SIZE_MAX = 5_000
+
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+"""A page is cut once its frames hold this much, so that it stays below the 4 MiB that gRPC clients take unasked.
+A page holds at least one item, whatever its size."""
+
+PAGE_SEGMENTS_MAX = 400
+"""Each segment adds an interval to the page's acknowledgement key, whose length is limited."""
+
+PAGE_REDELIVERED_MAX = 500
+"""Each redelivered item adds to the page's acknowledgement key, too."""
+
+SCOPES_MAX = 100
+FILTERS_MAX = 100
+FILTER_BUCKETS_MAX = 1_000
+POSITIONS_MAX = 10_000
+REJECTIONS_MAX = 1_000
+ACK_KEYS_MAX = 5_000
+
+ACK_KEY_CHARS_MAX = 16_384
+SCOPE_CHARS_MAX = 100
+BUCKET_CHARS_MAX = 200
+OBJECT_TYPE_CHARS_MAX = 60
+RECORD_KEY_CHARS_MAX = 1_024
+SESSION_ID_CHARS_MAX = 100
+CLIENT_INFO_CHARS_MAX = 100
+
+REASON_CHARS_MAX = 500
+"""A longer reason of a rejection is cut, not refused: it is for people."""
+
+VIOLATIONS_MAX = 20
+"""How many broken rules an answer names at most."""
+
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+"""The largest message that the server takes or sends."""
+
+FETCH_ATTEMPTS_MAX = 64
+"""How often a FetchQueue call tries for a page that other calls take first."""
+
+KNOWN_DEVICES_MAX = 100_000
+"""How many devices the server remembers as registered."""

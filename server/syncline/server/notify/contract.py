@@ -1,0 +1,55 @@
+"""What wakes a live stream, and how it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+from typing import Protocol
+from uuid import UUID
+
+
+class Listener:
+    """What one live stream was told, and its way to wait for more. It belongs to one event loop.
+
+    Hints are kept as states, not as a queue: any number of them between two waits wakes the stream once.
+    """
+
+    def __init__(self, stream_id: int) -> None:
+        self.stream_id = stream_id
+        self.head_revision = 0
+        """The account's head is at least at this revision."""
+        self.challenged = False
+        """Another stream of the device was opened; the store knows which one is the newest."""
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Let `wait` return. From the listener's own event loop only."""
+        self._woken.set()
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Return when there was a hint since the last wait, or after the time."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+
+class Notifier(Protocol):
+    """Carries hints from those who change something to the live streams that want to know.
+
+    The publishing methods may be called from any thread, after the commit. They never wait and never fail.
+    """
+
+    def head_moved(self, account_id: str, revision: int) -> None:
+        """Records of the account were written; its head is at `revision` or beyond."""
+
+    def acknowledged(self, account_id: str, device_uuid: UUID) -> None:
+        """The device acknowledged something."""
+
+    def stream_opened(self, account_id: str, device_uuid: UUID, stream_id: int) -> None:
+        """This stream is the device's newest from now on."""
+
+    def listen(self, account_id: str, device_uuid: UUID, stream_id: int) -> AbstractContextManager[Listener]:
+        """Receive hints for one live stream for as long as the context is open."""

@@ -1,0 +1,77 @@
+"""Hints within one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from syncline.server.notify.contract import Listener
+
+
+class LocalNotifier:
+    """The notifier of a single process. It delivers on the event loop that it was made in."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listeners: dict[str, dict[UUID, set[Listener]]] = {}
+
+    def head_moved(self, account_id: str, revision: int) -> None:
+        """See `Notifier`."""
+        self._loop.call_soon_threadsafe(self._tell_head, account_id, revision)
+
+    def acknowledged(self, account_id: str, device_uuid: UUID) -> None:
+        """See `Notifier`."""
+        self._loop.call_soon_threadsafe(self._wake, account_id, device_uuid)
+
+    def stream_opened(self, account_id: str, device_uuid: UUID, stream_id: int) -> None:
+        """See `Notifier`."""
+        self._loop.call_soon_threadsafe(self._challenge, account_id, device_uuid, stream_id)
+
+    @contextmanager
+    def listen(self, account_id: str, device_uuid: UUID, stream_id: int) -> Iterator[Listener]:
+        """See `Notifier`. From the notifier's own event loop only."""
+        listener = Listener(stream_id)
+        devices = self._listeners.setdefault(account_id, {})
+        devices.setdefault(device_uuid, set()).add(listener)
+        try:
+            yield listener
+        finally:
+            devices[device_uuid].remove(listener)
+            if not devices[device_uuid]:
+                del devices[device_uuid]
+            if not devices:
+                self._listeners.pop(account_id, None)
+
+    def accounts(self) -> list[str]:
+        """The accounts that have live streams."""
+        return list(self._listeners)
+
+    def wake_all(self) -> None:
+        """Make every live stream look around."""
+        for account_id in self._listeners:
+            for listener in self._of_account(account_id):
+                listener.wake()
+
+    def _of_account(self, account_id: str) -> Iterable[Listener]:
+        return (listener for device in self._listeners.get(account_id, {}).values() for listener in device)
+
+    def _of_device(self, account_id: str, device_uuid: UUID) -> Iterable[Listener]:
+        return self._listeners.get(account_id, {}).get(device_uuid, ())
+
+    def _tell_head(self, account_id: str, revision: int) -> None:
+        for listener in self._of_account(account_id):
+            if revision > listener.head_revision:
+                listener.head_revision = revision
+                listener.wake()
+
+    def _wake(self, account_id: str, device_uuid: UUID) -> None:
+        for listener in self._of_device(account_id, device_uuid):
+            listener.wake()
+
+    def _challenge(self, account_id: str, device_uuid: UUID, stream_id: int) -> None:
+        for listener in self._of_device(account_id, device_uuid):
+            if listener.stream_id != stream_id:
+                listener.challenged = True
+                listener.wake()

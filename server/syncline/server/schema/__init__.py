@@ -1,0 +1,1 @@
+"""SchemaService: what an account's records are made of."""

@@ -1,0 +1,1 @@
+"""SyncService: what a device has to download, and what it acknowledges."""

@@ -1,0 +1,58 @@
+"""Acknowledge: what a device has stored durably, and what it cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from syncline.server import tokens
+from syncline.server.environment import Environment, now_us
+from syncline.storage.models import AckOutcome, Refusal, Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What came of it."""
+
+    acknowledged: int
+    """Keys that told anything new."""
+    stale: int
+    """Keys and refusals that had no effect."""
+    rejections: tuple[Rejection, ...]
+
+
+async def acknowledge(
+    env: Environment, device_uuid: UUID, ack_keys: Sequence[str], refusals: Sequence[Refusal]
+) -> Acknowledged:
+    """Take acknowledgements and refusals; durable when it returns. Wakes the device's stream.
+
+    Raises:
+        ResyncRequired: the device has expired.
+        LimitReached: too many gaps or rejections would be left.
+    """
+    keys = [tokens.decode_ack_key(key) for key in ack_keys]
+    known = [key for key in keys if key is not None]
+    outcome = await env.threads.run(
+        env.store.acknowledge,
+        env.account_id,
+        device_uuid,
+        [interval for key in known for interval in key.intervals],
+        [item for key in known for item in key.redelivered],
+        refusals,
+        now=now_us(),
+    )
+    env.notifier.acknowledged(env.account_id, device_uuid)
+    taken = _count_taken(known, outcome)
+    stale = len(keys) - taken + outcome.refusals_taken.count(False)
+    return Acknowledged(acknowledged=taken, stale=stale, rejections=outcome.rejections)
+
+
+def _count_taken(keys: Iterable[tokens.AckKey], outcome: AckOutcome) -> int:
+    """A key is taken if any part of it told something new."""
+    intervals, redelivered = iter(outcome.taken), iter(outcome.redelivered_taken)
+    count = 0
+    for key in keys:
+        parts = [next(intervals) for _ in key.intervals] + [next(redelivered) for _ in key.redelivered]
+        count += any(parts)
+    return count

@@ -1,0 +1,190 @@
+"""ReadQueue: one stream of pages, live if asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from uuid import UUID
+
+from syncline.server.environment import Environment, now_us
+from syncline.server.errors import AckOverdue
+from syncline.server.notify import Listener
+from syncline.server.sync.paging import PageCutter
+from syncline.server.sync.window import AckWindow
+from syncline.storage.errors import StreamSuperseded
+from syncline.storage.identity import random_id
+from syncline.storage.models import Feed, QueueRead, Session
+from syncline.v1 import queue_pb2
+
+_UPKEEP_SECONDS_MAX = 600
+"""How often a live stream prolongs its session and counts as contact of its device."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadQueue:
+    """What a device asks for."""
+
+    session_id: str
+    page_size: int
+    follow: bool
+    item_ack_keys: bool
+
+
+async def read_queue(
+    env: Environment, device_uuid: UUID, request: ReadQueue
+) -> AsyncGenerator[queue_pb2.QueuePage, None]:
+    """Yield the pages of a session's queue up to the first checkpoint, or for ever.
+
+    Raises:
+        SessionNotFound, SessionExpired: there is no such session to read.
+        StreamSuperseded: a newer stream of the device was opened.
+        ResyncRequired: the device may not go on from where it is.
+        AckOverdue: the device does not acknowledge what it gets.
+        Draining: the server is stopping.
+    """
+    env.drain.check()
+    now = now_us()
+    session = await env.threads.run(
+        env.store.get_session,
+        env.account_id,
+        device_uuid,
+        request.session_id,
+        now=now,
+        expire_at=env.session_end(now),
+    )
+    stream_id = random_id()
+    with env.notifier.listen(env.account_id, device_uuid, stream_id) as listener:
+        await env.threads.run(env.store.open_stream, env.account_id, device_uuid, stream_id=stream_id)
+        env.notifier.stream_opened(env.account_id, device_uuid, stream_id)
+        stream = _Stream(env, device_uuid, session, request, listener)
+        try:
+            async with aclosing(stream.pages()) as pages:
+                async for page in pages:
+                    yield page
+        finally:
+            stream.close()
+
+
+class _Stream:
+    """One ReadQueue call."""
+
+    def __init__(
+        self, env: Environment, device_uuid: UUID, session: Session, request: ReadQueue, listener: Listener
+    ) -> None:
+        self._env = env
+        self._device_uuid = device_uuid
+        self._session = session
+        self._follow = request.follow
+        self._listener = listener
+        self._cutter = PageCutter(session, page_size=request.page_size, item_ack_keys=request.item_ack_keys)
+        self._window = AckWindow(env.settings.pages_in_flight)
+        self._cursors: dict[Feed, int] = {}
+        self._redeliver_after: tuple[str, str] | None = ("", "")
+        self._read = self._start_read()
+        self._clock = asyncio.get_running_loop().time
+        self._upkeep_seconds = min(_UPKEEP_SECONDS_MAX, env.settings.session_minutes * 60 / 4)
+        self._upkeep_at = self._clock() + self._upkeep_seconds
+
+    def close(self) -> None:
+        """Drop what is being read ahead."""
+        self._read.cancel()
+
+    async def pages(self) -> AsyncGenerator[queue_pb2.QueuePage, None]:
+        """Read, cut, send; the next read is under way while the pages of one are sent."""
+        while True:
+            read = await self._read
+            self._pass(read)
+            if not read.complete:
+                self._read = self._start_read()
+            for page in self._cutter.cut(read):
+                await self._await_room()
+                self._window.add(page)
+                yield page.message
+            if read.complete:
+                if not self._follow:
+                    return
+                await self._await_news(read.through)
+                self._read = self._start_read()
+
+    def _start_read(self) -> asyncio.Future[QueueRead]:
+        settings = self._env.settings
+        return self._env.threads.start(
+            self._env.store.read_queue,
+            self._env.account_id,
+            self._device_uuid,
+            self._session,
+            dict(self._cursors),
+            max_items=settings.read_items,
+            max_bytes=settings.read_bytes,
+            stream_id=self._listener.stream_id,
+            redeliver_after=self._redeliver_after,
+        )
+
+    def _pass(self, read: QueueRead) -> None:
+        """Let the next read begin behind this one."""
+        for feed in self._session.feeds:
+            name = feed.position.feed
+            self._cursors[name] = max(read.through, self._cursors.get(name, feed.start))
+        again = read.redelivered[-1].item if read.redelivered else None
+        self._redeliver_after = (again.object_type, again.key) if again else None
+
+    async def _await_room(self) -> None:
+        """Wait until the device has acknowledged enough for another page."""
+        await self._check_may_go_on()
+        if not self._window.is_full():
+            return
+        settings = self._env.settings
+        overdue_at = self._clock() + settings.ack_overdue_seconds
+        while True:
+            self._window.settle(
+                await self._env.threads.run(self._env.store.list_positions, self._env.account_id, self._device_uuid)
+            )
+            if not self._window.is_full():
+                return
+            left = overdue_at - self._clock()
+            if left <= 0:
+                raise AckOverdue(settings.pages_in_flight, settings.ack_overdue_seconds)
+            await self._listener.wait(min(settings.poll_seconds, left))
+            await self._check_may_go_on()
+
+    async def _await_news(self, through: int) -> None:
+        """Wait until the head moves beyond `through`, or it is time to look at everything again.
+
+        The read that follows weighs grants, expiry, and which stream is the newest.
+        """
+        recheck_at = self._clock() + self._env.settings.recheck_seconds * random.uniform(0.5, 1.5)  # noqa: S311 jitter
+        while True:
+            await self._check_may_go_on()
+            if self._clock() >= self._upkeep_at:
+                await self._keep_up()
+            left = recheck_at - self._clock()
+            if self._listener.head_revision > through or left <= 0:
+                self._listener.head_revision = 0
+                return
+            await self._listener.wait(left)
+
+    async def _check_may_go_on(self) -> None:
+        """Raise if the server is stopping, or another stream of the device is the newest."""
+        self._env.drain.check()
+        if self._listener.challenged:
+            self._listener.challenged = False
+            device = await self._env.threads.run(self._env.store.get_device, self._env.account_id, self._device_uuid)
+            if device.stream_id != self._listener.stream_id:
+                raise StreamSuperseded("a newer stream of this device took over")
+
+    async def _keep_up(self) -> None:
+        """Prolong the session and note the contact: an open stream is use of both."""
+        env, now = self._env, now_us()
+        await env.threads.run(env.store.touch_device, env.account_id, self._device_uuid, now=now)
+        await env.threads.run(
+            env.store.get_session,
+            env.account_id,
+            self._device_uuid,
+            self._session.session_id,
+            now=now,
+            expire_at=env.session_end(now),
+        )
+        self._upkeep_at = self._clock() + self._upkeep_seconds

@@ -1,0 +1,41 @@
+"""Which pages of a stream are on their way, and not acknowledged yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from syncline.server.sync.paging import Page, PageEnd
+from syncline.storage.models import Position
+from syncline.storage.positions import is_acked
+
+
+class AckWindow:
+    """Limits the pages in flight of one stream.
+
+    Redelivered items stand in no feed, so that positions cannot tell about them: pages of nothing else are not
+    counted. There are few: a device has at most 1,000 of them, sent once a session.
+    """
+
+    def __init__(self, pages_max: int) -> None:
+        self._pages_max = pages_max
+        self._in_flight: deque[tuple[PageEnd, ...]] = deque()
+
+    def is_full(self) -> bool:
+        """May no further page be sent?"""
+        return len(self._in_flight) >= self._pages_max
+
+    def add(self, page: Page) -> None:
+        """A page is about to be sent."""
+        if page.ends:
+            self._in_flight.append(page.ends)
+
+    def settle(self, positions: Sequence[Position]) -> None:
+        """Drop what the device has acknowledged, by its positions as they stand now."""
+        by_epoch = {position.epoch: position for position in positions}
+        self._in_flight = deque(ends for ends in self._in_flight if not all(_is_acked(end, by_epoch) for end in ends))
+
+
+def _is_acked(end: PageEnd, by_epoch: dict[int, Position]) -> bool:
+    position = by_epoch.get(end.epoch)
+    return position is not None and is_acked(position, end.revision)

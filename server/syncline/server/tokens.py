@@ -1,0 +1,112 @@
+"""Position tokens and acknowledgement keys: short texts that clients store and send back, without looking inside.
+
+Both are versioned binary with a checksum, in URL-safe base64 without padding. The checksum finds accidents, it is no
+secret: what a token says is always weighed against the calling device's own rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncline.storage.models import AckInterval, AckRedelivered, Feed, Position, Told
+
+_VERSION = 1
+_POSITION = struct.Struct(">B5Q")
+"""Version, store epoch, grant, load, position epoch, revision."""
+_ACK_HEAD = struct.Struct(">BH")
+"""Version, number of intervals; redelivered items fill the rest."""
+_INTERVAL = struct.Struct(">3Q")
+"""Position epoch, above, through."""
+_REDELIVERED = struct.Struct(">2Q")
+"""Digest, revision."""
+_CHECKSUM = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class AckKey:
+    """What one acknowledgement key acknowledges."""
+
+    intervals: tuple[AckInterval, ...]
+    redelivered: tuple[AckRedelivered, ...]
+
+
+def encode_position(position: Position, *, store_epoch: int, revision: int) -> str:
+    """The token that says: everything of the position's feed up to `revision` is stored."""
+    body = _POSITION.pack(_VERSION, store_epoch, position.grant_id, position.load_id, position.epoch, revision)
+    return _seal(body)
+
+
+def decode_position(feed: Feed, token: str) -> Told | None:
+    """What a device tells of the feed; None if the token is none of ours."""
+    body = _unseal(token)
+    if body is None or len(body) != _POSITION.size or body[0] != _VERSION:
+        return None
+    _, store_epoch, grant_id, load_id, epoch, revision = _POSITION.unpack(body)
+    if revision >= 1 << 63:
+        return None
+    return Told(feed, store_epoch, grant_id, load_id, epoch, revision)
+
+
+def encode_ack_key(intervals: Sequence[AckInterval], redelivered: Sequence[AckRedelivered] = ()) -> str:
+    """The key that acknowledges all of these."""
+    parts = [_ACK_HEAD.pack(_VERSION, len(intervals))]
+    parts += [_INTERVAL.pack(interval.epoch, interval.above, interval.through) for interval in intervals]
+    parts += [_REDELIVERED.pack(item.digest, item.revision) for item in redelivered]
+    return _seal(b"".join(parts))
+
+
+def encode_item_ack_key(epoch: int, above: int, through: int) -> str:
+    """The key that acknowledges one item; `encode_ack_key` of one interval, made faster."""
+    return _seal(_ACK_HEAD.pack(_VERSION, 1) + _INTERVAL.pack(epoch, above, through))
+
+
+def decode_ack_key(key: str) -> AckKey | None:
+    """What the key acknowledges; None if it is mangled or of a version that is not known here."""
+    body = _unseal(key)
+    if body is None or len(body) < _ACK_HEAD.size or body[0] != _VERSION:
+        return None
+    _, count = _ACK_HEAD.unpack_from(body)
+    middle = _ACK_HEAD.size + count * _INTERVAL.size
+    if middle > len(body) or (len(body) - middle) % _REDELIVERED.size:
+        return None
+    intervals = tuple(AckInterval(*numbers) for numbers in _INTERVAL.iter_unpack(body[_ACK_HEAD.size : middle]))
+    redelivered = tuple(AckRedelivered(*numbers) for numbers in _REDELIVERED.iter_unpack(body[middle:]))
+    return AckKey(intervals, redelivered) if _numbers_fit(intervals, redelivered) else None
+
+
+def load_text(position: Position, *, store_epoch: int) -> str:
+    """The load as devices see it. A load of another history of the server is another load."""
+    return f"{store_epoch:x}-{position.load_id:x}"
+
+
+def store_epoch_text(store_epoch: int) -> str:
+    """The store epoch as devices see it."""
+    return f"{store_epoch:x}"
+
+
+def _numbers_fit(intervals: Sequence[AckInterval], redelivered: Sequence[AckRedelivered]) -> bool:
+    """Nothing that this server made has an empty interval or a number that a database cannot hold."""
+    limit = 1 << 63
+    return all(interval.above < interval.through < limit and interval.epoch < limit for interval in intervals) and all(
+        item.revision < limit for item in redelivered
+    )
+
+
+def _seal(body: bytes) -> str:
+    sealed = body + _CHECKSUM.pack(zlib.crc32(body))
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+
+
+def _unseal(text: str) -> bytes | None:
+    try:
+        sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(sealed) <= _CHECKSUM.size or _seal(sealed[: -_CHECKSUM.size]) != text:
+        return None
+    return sealed[: -_CHECKSUM.size]

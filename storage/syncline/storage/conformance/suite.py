@@ -1,0 +1,52 @@
+"""All themes in one class."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline.storage.conformance.accounts import AccountConformance
+from syncline.storage.conformance.acknowledgements import AcknowledgementConformance
+from syncline.storage.conformance.atomicity import AtomicityConformance
+from syncline.storage.conformance.buckets import BucketConformance
+from syncline.storage.conformance.checkpoints import CheckpointConformance
+from syncline.storage.conformance.collection import CollectionConformance
+from syncline.storage.conformance.concurrency import ConcurrencyConformance
+from syncline.storage.conformance.feed_order import FeedOrderConformance
+from syncline.storage.conformance.isolation import IsolationConformance
+from syncline.storage.conformance.names import NameConformance
+from syncline.storage.conformance.numbers import NumberConformance
+from syncline.storage.conformance.payloads import PayloadConformance
+from syncline.storage.conformance.positions import PositionConformance
+from syncline.storage.conformance.records import RecordConformance
+from syncline.storage.conformance.rejections import RejectionConformance
+from syncline.storage.conformance.schemas import SchemaConformance
+from syncline.storage.conformance.sessions import SessionConformance
+from syncline.storage.conformance.tenant import Tenant
+from syncline.storage.contract import Store
+
+
+class StoreConformance(
+    AccountConformance,
+    SchemaConformance,
+    RecordConformance,
+    FeedOrderConformance,
+    BucketConformance,
+    PositionConformance,
+    AcknowledgementConformance,
+    RejectionConformance,
+    SessionConformance,
+    CollectionConformance,
+    NameConformance,
+    NumberConformance,
+    PayloadConformance,
+    IsolationConformance,
+    ConcurrencyConformance,
+    AtomicityConformance,
+    CheckpointConformance,
+):
+    """The whole suite. It asks for a fixture `store`, of any scope."""
+
+    @pytest.fixture
+    def tenant(self, store: Store) -> Tenant:
+        """An account of the test's own."""
+        return Tenant(store)

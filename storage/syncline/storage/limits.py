@@ -1,0 +1,58 @@
+"""What every store limits, and the strings that no store takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from syncline.storage.errors import InvalidValue, LimitReached
+from syncline.storage.models import RecordWrite
+
+KEY_CHARACTERS_MAX = 1024
+WRITES_MAX = 5000
+FRAME_BYTES_MAX = 1 << 20
+GAPS_MAX = 1000
+"""Gaps between acknowledged intervals, per device and feed."""
+REJECTIONS_MAX = 1000
+"""Rejections per device."""
+COUNT_MAX = 1_000_000
+"""Where counting of a session's items stops."""
+
+
+def check_text(field: str, value: str) -> None:
+    """Raise `InvalidValue` if a string cannot be kept by every database."""
+    if "\x00" in value:
+        raise InvalidValue(field, "must not contain a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidValue(field, "must not contain a lone surrogate") from None
+
+
+def check_texts(field: str, values: Iterable[str]) -> None:
+    """`check_text` for each of the values."""
+    for value in values:
+        check_text(field, value)
+
+
+def check_key(key: str) -> None:
+    """Raise `InvalidValue` unless this can be a record's key."""
+    if len(key) > KEY_CHARACTERS_MAX:
+        raise InvalidValue("key", f"at most {KEY_CHARACTERS_MAX} characters")
+    check_text("key", key)
+
+
+def check_writes(writes: Sequence[RecordWrite]) -> None:
+    """Check all of a batch before any of it is written.
+
+    Raises:
+        InvalidValue: a string that cannot be kept, or a key that is too long.
+        LimitReached: too many writes, or a frame too large.
+    """
+    if len(writes) > WRITES_MAX:
+        raise LimitReached("writes in one call", WRITES_MAX)
+    for write in writes:
+        check_text("object_type", write.object_type)
+        check_key(write.key)
+        check_text("bucket", write.bucket or "")
+        if write.frame is not None and len(write.frame) > FRAME_BYTES_MAX:
+            raise LimitReached("bytes in a frame", FRAME_BYTES_MAX)

@@ -1,0 +1,44 @@
+"""The model, put together."""
+
+from __future__ import annotations
+
+from syncline.storage.contract import Store
+from syncline.storage.errors import InvalidValue
+from syncline.storage.memory.accounts import MemoryAccounts
+from syncline.storage.memory.acknowledgements import MemoryAcknowledgements
+from syncline.storage.memory.collection import MemoryCollection
+from syncline.storage.memory.devices import MemoryDevices
+from syncline.storage.memory.queue import MemoryQueue
+from syncline.storage.memory.records import MemoryRecords
+
+
+class MemoryStore(
+    MemoryAccounts,
+    MemoryRecords,
+    MemoryDevices,
+    MemoryQueue,
+    MemoryAcknowledgements,
+    MemoryCollection,
+):
+    """The whole contract in memory. Not durable: a process's end is its end."""
+
+    def __init__(self, *, max_rejections: int = 5) -> None:
+        super().__init__(max_rejections)
+
+    def check_version(self) -> None:
+        """See `Store.check_version`: the tables are always this program's."""
+
+    def close(self) -> None:
+        """See `Store.close`: there is nothing to give back."""
+
+
+def open_memory_store(url: str, *, durable: bool, max_rejections: int) -> Store:
+    """Open a new, empty store in memory for the URL `memory:`. `durable` has nothing to act on.
+
+    Raises:
+        InvalidValue: the URL says more than its scheme.
+    """
+    del durable
+    if url not in {"memory:", "memory://"}:
+        raise InvalidValue("url", "a store in memory has no name; write memory:")
+    return MemoryStore(max_rejections=max_rejections)

@@ -1,0 +1,54 @@
+"""Accounts and their heads."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, delete, update
+
+from syncline.storage.identity import random_id
+from syncline.storage.limits import check_text
+from syncline.storage.models import DeviceState, Head
+from syncline.storage.sql.base import SqlBase
+from syncline.storage.sql.tables import account, account_head, device, device_position
+
+_RENEW_EPOCH = (
+    update(account_head)
+    .where(account_head.c.account_id == bindparam("of_account"))
+    .values(store_epoch=bindparam("new_epoch"))
+)
+_EXPIRE_ALL = (
+    update(device).where(device.c.account_id == bindparam("of_account")).values(state=DeviceState.EXPIRED.value)
+)
+_FORGET_POSITIONS = delete(device_position).where(device_position.c.account_id == bindparam("of_account"))
+
+
+class SqlAccounts(SqlBase):
+    """`AccountStore`."""
+
+    def create_account(self, account_id: str) -> Head:
+        """See `AccountStore.create_account`."""
+        check_text("account_id", account_id)
+        return self._database.write(lambda connection: self._create_account(connection, account_id))
+
+    def get_head(self, account_id: str) -> Head:
+        """See `AccountStore.get_head`."""
+        return self._database.read(lambda connection: self._head(connection, account_id))
+
+    def renew_store_epoch(self, account_id: str) -> Head:
+        """See `AccountStore.renew_store_epoch`."""
+        return self._database.write(lambda connection: self._renew_store_epoch(connection, account_id))
+
+    def _create_account(self, connection: Connection, account_id: str) -> Head:
+        rows = {
+            account: {"account_id": account_id, "schema_version": 0},
+            account_head: {"account_id": account_id, "head_revision": 0, "store_epoch": random_id()},
+        }
+        for table, row in rows.items():
+            self._database.insert_new(connection, table, [row])
+        return self._head(connection, account_id)
+
+    def _renew_store_epoch(self, connection: Connection, account_id: str) -> Head:
+        self._take_revisions(connection, account_id, 0)
+        connection.execute(_RENEW_EPOCH, {"of_account": account_id, "new_epoch": random_id()})
+        connection.execute(_EXPIRE_ALL, {"of_account": account_id})
+        connection.execute(_FORGET_POSITIONS, {"of_account": account_id})
+        return self._head(connection, account_id)

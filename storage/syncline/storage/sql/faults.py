@@ -1,0 +1,54 @@
+"""The one place where a driver's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from syncline.storage.errors import InvalidValue, StoreUnavailable
+
+_RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
+"""Postgres: serialization_failure, deadlock_detected."""
+
+
+def is_passing(fault: DBAPIError) -> bool:
+    """May the same transaction succeed when it is tried again at once?
+
+    A lost connection counts: whoever asks knows that the commit was not reached yet.
+    """
+    if getattr(fault.orig, "sqlstate", None) in _RETRYABLE_SQLSTATES:
+        return True
+    return fault.connection_invalidated or "database is locked" in str(fault.orig)
+
+
+@contextmanager
+def our_errors(driver_error: type[Exception]) -> Iterator[None]:
+    """Let nothing of the driver out.
+
+    Args:
+        driver_error: the base of the driver's own errors, for where SQLAlchemy is gone around.
+
+    Raises:
+        StoreUnavailable: the database did not do it.
+        InvalidValue: a number that the database cannot keep.
+    """
+    try:
+        yield
+    except OverflowError as fault:
+        raise InvalidValue("value", "must fit 64 bits") from fault
+    except PoolTimeout as fault:
+        raise StoreUnavailable("all connections to the database are in use") from fault
+    except DBAPIError as fault:
+        if getattr(fault.orig, "sqlstate", None) == "22003":  # numeric_value_out_of_range
+            raise InvalidValue("value", "must fit 64 bits") from fault
+        raise StoreUnavailable(_first_line(fault.orig)) from fault
+    except driver_error as fault:
+        raise StoreUnavailable(_first_line(fault)) from fault
+
+
+def _first_line(fault: BaseException | None) -> str:
+    """What went wrong, without the statement and its parameters."""
+    return f"the database answered: {str(fault).strip().partition(chr(10))[0]}"

@@ -1,0 +1,88 @@
+"""How lists that are only read and written whole are kept in one column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from syncline.storage.models import Feed, Interval, Position, SessionFeed
+
+
+def pack_intervals(intervals: Sequence[Interval]) -> bytes:
+    """Ascending intervals as the distances between their ends, each a variable-length integer (LEB128)."""
+    ends = [end for interval in intervals for end in (interval.above, interval.through)]
+    packed = bytearray()
+    for before, end in pairwise([0, *ends]):
+        distance = end - before
+        while distance > 0x7F:
+            packed.append(distance & 0x7F | 0x80)
+            distance >>= 7
+        packed.append(distance)
+    return bytes(packed)
+
+
+def unpack_intervals(packed: bytes) -> tuple[Interval, ...]:
+    """What `pack_intervals` was given."""
+    ends: list[int] = []
+    end = distance = shift = 0
+    for byte in packed:
+        distance |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            end += distance
+            ends.append(end)
+            distance = shift = 0
+    return tuple(Interval(above, through) for above, through in zip(ends[::2], ends[1::2], strict=True))
+
+
+def pack_session_feeds(feeds: Sequence[SessionFeed]) -> bytes:
+    """The feeds of a session as JSON."""
+    return _pack([[*_position_fields(feed.position), feed.start] for feed in feeds])
+
+
+def unpack_session_feeds(packed: bytes) -> tuple[SessionFeed, ...]:
+    """What `pack_session_feeds` was given."""
+    return tuple(
+        SessionFeed(
+            Position(
+                feed=Feed(scope, bucket),
+                grant_id=grant_id,
+                load_id=load_id,
+                head_at_start=head_at_start,
+                epoch=epoch,
+                acked_through=acked_through,
+                acked_beyond=unpack_intervals(bytes.fromhex(acked_beyond)),
+            ),
+            start,
+        )
+        for scope, bucket, grant_id, load_id, head_at_start, epoch, acked_through, acked_beyond, start in json.loads(
+            packed
+        )
+    )
+
+
+def pack_cursors(cursors: Mapping[Feed, int]) -> bytes:
+    """Cursors by feed as JSON."""
+    return _pack([[feed.scope, feed.bucket, cursor] for feed, cursor in cursors.items()])
+
+
+def unpack_cursors(packed: bytes) -> dict[Feed, int]:
+    """What `pack_cursors` was given."""
+    return {Feed(scope, bucket): cursor for scope, bucket, cursor in json.loads(packed)}
+
+
+def _position_fields(position: Position) -> list[str | int]:
+    return [
+        *position.feed,
+        position.grant_id,
+        position.load_id,
+        position.head_at_start,
+        position.epoch,
+        position.acked_through,
+        pack_intervals(position.acked_beyond).hex(),
+    ]
+
+
+def _pack(rows: list[list[str | int]]) -> bytes:
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,107 @@
+"""Postgres, through psycopg with binary results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.pq import Format
+from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, create_engine, event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from syncline.storage.errors import InvalidValue
+from syncline.storage.sql.database import Database
+from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
+from syncline.storage.sql.tables import record
+
+_CONNECTIONS_MAX = 16
+_WAIT_S = 30.0
+
+
+class _BinaryCursor(psycopg.Cursor[Any]):
+    """Asks for results in binary: bytes then come as they are, not as hexadecimal text."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.format = Format.BINARY
+
+
+def postgres_engine(url: str, *, durable: bool) -> Engine:
+    """An engine with a pool of connections.
+
+    Raises:
+        InvalidValue: not a URL.
+    """
+    engine = create_engine(
+        _psycopg_url(url),
+        pool_size=_CONNECTIONS_MAX,
+        max_overflow=0,
+        pool_timeout=_WAIT_S,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,  # records do not belong into logs
+        # Plans are made anew each time: one that was made for an empty table stays bad while the table grows. It also
+        # makes no difference then whether a connection pooler stands in between.
+        connect_args={"cursor_factory": _BinaryCursor, "prepare_threshold": None, "connect_timeout": 10},
+    )
+    # A server set to more than `on` (with replicas) is left at that.
+    weak, level = ("off", "on") if durable else ("on", "off")
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
+        connection.execute(
+            "SELECT set_config('synchronous_commit', %s, false) WHERE current_setting('synchronous_commit') = %s",
+            (level, weak),
+        )
+        connection.commit()
+
+    return engine
+
+
+class PostgresDatabase(Database):
+    """A Postgres database; any number of processes may share it."""
+
+    def __init__(self, url: str, *, durable: bool) -> None:
+        engine = postgres_engine(url, durable=durable)
+        super().__init__(
+            reader=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
+            writer=engine,
+            snapshot_writer=engine.execution_options(isolation_level="REPEATABLE READ"),
+        )
+
+    def insert(self, table: Table) -> postgresql.Insert:
+        """See `Database.insert`."""
+        return postgresql.insert(table)
+
+    def upsert_records(self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """See `Database.upsert_records`."""
+        columns = dict(zip(RECORD_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+        connection.exec_driver_sql(_UPSERT_RECORDS, {"of_account": account_id, **columns})
+
+
+_TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea"}
+
+
+def _upsert_records() -> str:
+    """One statement with an array per column. `%b` has psycopg send them in binary, at a third of the cost of text."""
+    names = ", ".join(RECORD_COLUMNS)
+    arrays = ", ".join(f"%({name})b::{_TYPES[type(record.c[name].type)]}[]" for name in RECORD_COLUMNS)
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS)
+    return (
+        f"INSERT INTO record (account_id, {names}) "  # noqa: S608 - the names are constants
+        f"SELECT %(of_account)s, changed.* FROM unnest({arrays}) AS changed "
+        f"ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET {replaced}"
+    )
+
+
+_UPSERT_RECORDS = _upsert_records()
+
+
+def _psycopg_url(url: str) -> URL:
+    try:
+        return make_url(url).set(drivername="postgresql+psycopg")
+    except ArgumentError:
+        raise InvalidValue("url", "not a URL; write postgresql://user:password@host/database") from None

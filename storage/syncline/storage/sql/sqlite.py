@@ -1,0 +1,122 @@
+"""SQLite: one writer, several readers, write-ahead log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from syncline.storage.errors import InvalidValue
+from syncline.storage.sql.database import Database, T
+from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
+from syncline.storage.sql.tables import record
+from syncline.storage.sql.turns import Turns
+
+# One SQLite library for all of this process: two of them on one file drop each other's locks.
+_driver: ModuleType
+try:
+    _driver = import_module("pysqlite3")
+except ImportError:
+    _driver = import_module("sqlite3")
+
+_READERS_MAX = 16
+_WAIT_S = 30.0
+"""For the writer of this process; the database's own lock, held by another process, is waited for as long."""
+
+
+def sqlite_engine(url: str, *, durable: bool, writes: bool) -> Engine:
+    """An engine for reading, or for writing: of the latter there is to be one in a process, with one connection.
+
+    Raises:
+        InvalidValue: the URL names no file.
+    """
+    engine = create_engine(
+        _file_url(url),
+        module=_driver,
+        poolclass=QueuePool,
+        pool_size=1 if writes else _READERS_MAX,
+        max_overflow=0,
+        pool_timeout=_WAIT_S,
+        hide_parameters=True,  # records do not belong into logs
+        connect_args={"check_same_thread": False, "isolation_level": None, "timeout": _WAIT_S},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA mmap_size = 268435456")
+        connection.execute(f"PRAGMA cache_size = {-65536 if writes else -8192}")
+        connection.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+
+    # The driver opens no transaction before a SELECT, and a deferred one cannot be upgraded once another has written.
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    @event.listens_for(engine, "begin")
+    def open_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+class SqliteDatabase(Database):
+    """A SQLite file. Other processes may have it open, too."""
+
+    def __init__(self, url: str, *, durable: bool) -> None:
+        writer = sqlite_engine(url, durable=durable, writes=True)
+        super().__init__(
+            reader=sqlite_engine(url, durable=durable, writes=False),
+            writer=writer,
+            snapshot_writer=writer,  # there is one writer: what it sees, stands still
+        )
+        self._turns = Turns(_WAIT_S)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.write`."""
+        with self._turns.turn():
+            return super().write(work)
+
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.write_in_snapshot`."""
+        with self._turns.turn():
+            return super().write_in_snapshot(work)
+
+    def insert(self, table: Table) -> sqlite.Insert:
+        """See `Database.insert`."""
+        return sqlite.insert(table)
+
+    def upsert_records(self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """See `Database.upsert_records`."""
+        connection.exec_driver_sql(_UPSERT_RECORD, [(account_id, *row) for row in rows])
+
+
+def _upsert_record() -> str:
+    """The statement as the driver takes it: on this path SQLAlchemy's handling of parameters costs more than SQLite."""
+    columns = ("account_id", *RECORD_COLUMNS)
+    insert = sqlite.insert(record).values({name: bindparam(name) for name in columns})
+    upsert = insert.on_conflict_do_update(
+        index_elements=list(record.primary_key), set_={name: insert.excluded[name] for name in REPLACED_COLUMNS}
+    )
+    return str(upsert.compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=columns))
+
+
+_UPSERT_RECORD = _upsert_record()
+
+
+def _file_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InvalidValue("url", "not a URL; write sqlite:///path/of/the/file.db") from None
+    if not parsed.database or parsed.database == ":memory:":
+        raise InvalidValue("url", "a SQLite store needs a file; write sqlite:///path/of/the/file.db")
+    return parsed.set(drivername="sqlite+pysqlite")

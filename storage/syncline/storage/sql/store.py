@@ -1,0 +1,32 @@
+"""The store, put together. Each part is a class of its own, in a file named for its theme."""
+
+from __future__ import annotations
+
+from syncline.storage.sql.accounts import SqlAccounts
+from syncline.storage.sql.acknowledging import SqlAcknowledging
+from syncline.storage.sql.collecting import SqlCollecting
+from syncline.storage.sql.queue_opening import SqlQueueOpening
+from syncline.storage.sql.queue_reading import SqlQueueReading
+from syncline.storage.sql.records import SqlRecords
+from syncline.storage.sql.schema_version import check_version
+from syncline.storage.sql.writing import SqlWriting
+
+
+class SqlStore(
+    SqlAccounts,
+    SqlWriting,
+    SqlRecords,
+    SqlQueueOpening,
+    SqlQueueReading,
+    SqlAcknowledging,
+    SqlCollecting,
+):
+    """The whole contract on a `Database`."""
+
+    def check_version(self) -> None:
+        """See `Store.check_version`."""
+        check_version(self._database)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._database.close()

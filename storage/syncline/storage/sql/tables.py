@@ -1,0 +1,173 @@
+"""The tables, the same on every database.
+
+All keys and indexes lead with `account_id`, and there are no sequences, triggers, enum types or foreign keys: rows can
+be spread by account over a distributed Postgres without change. Texts compare by code point: SQLite does so by itself,
+Postgres is told.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy.dialects import postgresql
+
+_Text = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    }
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("schema_version", BigInteger, nullable=False),
+)
+
+account_head = Table(
+    "account_head",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("head_revision", BigInteger, nullable=False),
+    Column("store_epoch", BigInteger, nullable=False),
+)
+"""Apart from `account`, because each write updates it: narrow, and nothing refers to it."""
+
+object_type = Table(
+    "object_type",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("name", _Text, primary_key=True),
+    Column("scope", _Text, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("document", _Text, nullable=False),
+)
+"""`place` keeps the order of the declaration; `document` is JSON text."""
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("scope", _Text, primary_key=True),
+    Column("bucket", _Text, primary_key=True),
+    Column("gc_floor", BigInteger, nullable=False),
+)
+"""Feeds of which something was collected."""
+
+record = Table(
+    "record",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("object_type", _Text, primary_key=True),
+    Column("record_key", _Text, primary_key=True),
+    Column("scope", _Text, nullable=False),
+    Column("bucket", _Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("entered_revision", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("frame", LargeBinary),
+    Column("data_hash", LargeBinary, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+)
+Index("record_feed_idx", record.c.account_id, record.c.scope, record.c.bucket, record.c.revision)
+Index(
+    "record_tombstone_idx",
+    record.c.account_id,
+    record.c.scope,
+    record.c.bucket,
+    record.c.revision,
+    postgresql_where=text("deleted"),
+    sqlite_where=text("deleted = 1"),
+)
+
+departure = Table(
+    "departure",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("object_type", _Text, primary_key=True),
+    Column("record_key", _Text, primary_key=True),
+    Column("scope", _Text, primary_key=True),
+    Column("bucket", _Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+)
+Index("departure_feed_idx", departure.c.account_id, departure.c.scope, departure.c.bucket, departure.c.revision)
+
+device = Table(
+    "device",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("device_uuid", Uuid, primary_key=True),
+    Column("state", _Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_contact", BigInteger, nullable=False),
+    Column("stream_id", BigInteger, nullable=False),
+    Column("session_id", _Text, nullable=False),
+    Column("client", _Text, nullable=False),
+)
+
+device_bucket = Table(
+    "device_bucket",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("device_uuid", Uuid, primary_key=True),
+    Column("bucket", _Text, primary_key=True),
+    Column("grant_id", BigInteger, nullable=False),
+)
+
+device_position = Table(
+    "device_position",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("device_uuid", Uuid, primary_key=True),
+    Column("scope", _Text, primary_key=True),
+    Column("bucket", _Text, primary_key=True),
+    Column("grant_id", BigInteger, nullable=False),
+    Column("load_id", BigInteger, nullable=False),
+    Column("head_at_start", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("acked_through", BigInteger, nullable=False),
+    Column("acked_beyond", LargeBinary, nullable=False),
+)
+"""`acked_beyond` is packed: see `syncline.storage.sql.packing`."""
+
+rejection = Table(
+    "rejection",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("device_uuid", Uuid, primary_key=True),
+    Column("object_type", _Text, primary_key=True),
+    Column("record_key", _Text, primary_key=True),
+    Column("scope", _Text, nullable=False),
+    Column("bucket", _Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("reason", _Text, nullable=False),
+    Column("refusals", BigInteger, nullable=False),
+    Column("parked", Boolean, nullable=False),
+    Column("session_id", _Text, nullable=False),
+)
+"""`scope` and `bucket` say where the item was when it was refused, `session_id` in which session that last was."""
+
+session = Table(
+    "session",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("session_id", _Text, primary_key=True),
+    Column("device_uuid", Uuid, nullable=False),
+    Column("store_epoch", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expire_at", BigInteger, nullable=False),
+    Column("feeds", LargeBinary, nullable=False),
+    Column("skip_acked", Boolean, nullable=False),
+    Column("total_count", BigInteger, nullable=False),
+    Column("total_is_estimate", Boolean, nullable=False),
+    Column("fetched_pages", BigInteger, nullable=False),
+    Column("fetched_cursors", LargeBinary, nullable=False),
+    Column("redelivered_type", _Text),
+    Column("redelivered_key", _Text),
+)
+"""`feeds` and `fetched_cursors` are packed: see `syncline.storage.sql.packing`."""
+Index("session_expire_at_idx", session.c.account_id, session.c.expire_at)

@@ -1,0 +1,117 @@
+"""The suite catches each of these bugs: the test named for it fails. Without the bug it passes: see the other files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from syncline.storage.conformance import StoreConformance, Tenant
+from syncline.storage.sql.opening import open_database
+from syncline.storage.sql.store import SqlStore
+from tests.conformance.planted_bugs import (
+    DepartureAtAnEqualRevision,
+    HeadReadAfterRows,
+    HeadTakenLast,
+    NoDepartureFromATombstone,
+    OldEpochHonoured,
+    RevisionsFromASequence,
+    RowsReadAfterHead,
+)
+
+ROUNDS_MAX = 5
+"""A race is given so many tries to happen; it nearly always does in the first."""
+
+SUITE = StoreConformance()
+Check = Callable[[Tenant], None]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A bug and the tests of the suite that catch it."""
+
+    store_class: type[SqlStore]
+    checks: tuple[Check, ...]
+
+    def __str__(self) -> str:
+        return self.store_class.__name__
+
+
+ON_ANY_DATABASE = [
+    Planted(HeadReadAfterRows, (SUITE.test_g1_followers_miss_nothing,)),
+    Planted(
+        NoDepartureFromATombstone,
+        (SUITE.test_g10_a_tombstone_that_comes_to_life_elsewhere_leaves_a_departure,),
+    ),
+    Planted(
+        OldEpochHonoured,
+        (
+            SUITE.test_acknowledgements_from_before_a_rewind_are_stale,
+            SUITE.test_acknowledgements_of_an_abandoned_session_hide_nothing,
+            SUITE.test_g10_a_stale_acknowledgement_releases_nothing,
+        ),
+    ),
+]
+# SQLite has one writer at a time from the first statement on, and every read transaction is one snapshot: there,
+# these three are no bugs.
+ON_POSTGRES_ONLY = [
+    Planted(RevisionsFromASequence, (SUITE.test_g1_followers_miss_nothing,)),
+    Planted(
+        HeadTakenLast,
+        (
+            SUITE.test_g1_writers_decide_on_what_is_committed,
+            SUITE.test_g10_concurrent_moves_leave_every_departure,
+        ),
+    ),
+    Planted(RowsReadAfterHead, (SUITE.test_g5_readers_see_whole_transactions,)),
+]
+
+
+def cases(planted: list[Planted]) -> list[tuple[type[SqlStore], Check]]:
+    """Each bug with each of its tests."""
+    return [(bug.store_class, check) for bug in planted for check in bug.checks]
+
+
+def name(value: object) -> str:
+    """How a case is shown."""
+    return getattr(value, "__name__", str(value))
+
+
+def fails(store_class: type[SqlStore], url: str, check: Check) -> bool:
+    """Does the test fail on this store, in any of a few rounds?"""
+    store = store_class(open_database(url, durable=False), max_rejections=5)
+    try:
+        for _ in range(ROUNDS_MAX):
+            try:
+                check(Tenant(store))
+            except AssertionError:
+                return True
+        return False
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(("bug", "check"), cases(ON_ANY_DATABASE), ids=name)
+def test_bug_is_caught_on_sqlite(sqlite_url: str, bug: type[SqlStore], check: Check) -> None:
+    assert fails(bug, sqlite_url, check)
+
+
+@pytest.mark.parametrize(("bug", "check"), cases([*ON_ANY_DATABASE, *ON_POSTGRES_ONLY]), ids=name)
+def test_bug_is_caught_on_postgres(postgres_url: str, bug: type[SqlStore], check: Check) -> None:
+    assert fails(bug, postgres_url, check)
+
+
+def test_departure_at_an_equal_revision_is_caught(sqlite_url: str) -> None:
+    """One of the two directions shows the record before the departure; which one is the store's business."""
+    check = SUITE.test_g5_a_move_between_granted_buckets_keeps_the_record
+    store = SqlStore(open_database(sqlite_url, durable=False), max_rejections=5)
+    caught = 0
+    for source, target in (("a", "b"), ("b", "a")):
+        check(Tenant(store), source, target)
+        try:
+            check(Tenant(store, DepartureAtAnEqualRevision), source, target)
+        except AssertionError:
+            caught += 1
+    store.close()
+    assert caught == 1

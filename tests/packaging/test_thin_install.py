@@ -1,0 +1,77 @@
+"""The thin client by itself: the wheel in an environment without extras runs the README's program."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from syncline.server.records import record_write
+from syncline.storage import open_store
+from tests.harness.server import NOTES, declare_notes, start_server
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def thin_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a new environment with the wheel and what it requires, in the versions of the lock file."""
+    folder = tmp_path_factory.mktemp("thin")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    constraints = folder / "constraints.txt"
+    pins = re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / "requirements/dev.txt").read_text(), flags=re.MULTILINE)
+    constraints.write_text("\n".join(pins))
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv/bin/python"
+    wheel = next(folder.glob("*.whl"))
+    install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(constraints), str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    return python
+
+
+def test_it_installs_little(thin_python: Path) -> None:
+    listed = subprocess.run(
+        [str(thin_python), "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
+    )
+    names = {line.partition("==")[0].lower().replace("_", "-") for line in listed.stdout.split()}
+    assert names - {"pip", "setuptools"} == {
+        "googleapis-common-protos",
+        "grpcio",
+        "grpcio-status",
+        "protobuf",
+        "syncline",
+        "typing-extensions",
+    }
+
+
+def test_the_device_file_of_the_readme_needs_no_more(thin_python: Path, sqlite_url: str, tmp_path: Path) -> None:
+    store = open_store(sqlite_url)
+    declare_notes(store)
+    store.write_records("dev", [record_write(NOTES, {"id": "n1", "text": "x"}, modified_at=1)])
+    store.close()
+    with start_server(sqlite_url) as server:
+        sql = "SELECT id, text FROM note"
+        command = [str(thin_python), str(ROOT / "examples/device_file.py"), server.address, sql]
+        output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert output.splitlines() == ["1 items came, the copy stands at revision 1", "n1 x"]
+
+
+def test_the_program_of_the_readme_reads_the_queue_and_acknowledges(
+    thin_python: Path, sqlite_url: str, tmp_path: Path
+) -> None:
+    store = open_store(sqlite_url)
+    declare_notes(store)
+    store.write_records("dev", [record_write(NOTES, {"id": f"n{n}", "text": "x"}, modified_at=n) for n in range(1, 4)])
+    store.close()
+    with start_server(sqlite_url) as server:
+        command = [str(thin_python), str(ROOT / "examples/read_queue.py"), server.address]
+        first = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+        assert first.splitlines()[-1] == "3 items acknowledged, at revision 3"
+        assert "CREATED note n2 {'id': 'n2', 'text': 'x'}" in first
+        second = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+        assert second.splitlines() == ["0 items acknowledged, at revision 3"]

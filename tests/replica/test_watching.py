@@ -1,0 +1,89 @@
+"""Following the server live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from syncline.client import AlreadySyncing, ConnectionLost, Superseded
+from syncline.replica import Replica, SyncReport, SyncStopped
+from tests.replica.serving import ServedStore
+
+
+@pytest.fixture
+def replica(path: Path, server: ServedStore) -> Iterator[Replica]:
+    with Replica.open(path, server.address) as replica:
+        yield replica
+
+
+def test_changes_arrive_as_they_happen(server: ServedStore, replica: Replica) -> None:
+    server.write({"a": "a"})
+    watching = replica.watch()
+    assert next(watching).total.inserted == 1
+    for number in range(3):
+        head = server.write({"a": f"changed {number}"})
+        report = next(watching)
+        assert (report.total.updated, report.checkpoint_revision) == (1, head)
+        assert replica.query("SELECT text FROM note")[0]["text"] == f"changed {number}"
+    watching.close()
+    assert replica.sync().nothing_new
+
+
+def test_a_watch_with_nothing_to_read_reports_at_once(replica: Replica) -> None:
+    assert next(replica.watch()).counts == {}
+
+
+def test_stop_ends_a_watch_from_another_thread(replica: Replica) -> None:
+    reports: list[SyncReport] = []
+    connected = Thread(target=lambda: reports.extend(_first_then_stop(replica)))
+    connected.start()
+    connected.join()
+    assert len(reports) == 1
+
+
+def _first_then_stop(replica: Replica) -> Iterator[SyncReport]:
+    for report in replica.watch():
+        yield report
+        # The watch waits for a change that never comes when this takes effect, or is about to.
+        Thread(target=replica.stop).start()
+
+
+def test_a_file_closes_while_a_watch_of_it_is_left_open(path: Path, server: ServedStore) -> None:
+    replica = Replica.open(path, server.address)
+    watching = replica.watch()
+    next(watching)
+    replica.close()
+    assert list(watching) == []
+    Replica.open(path).close()
+
+
+def test_one_run_at_a_time(replica: Replica) -> None:
+    watching = replica.watch()
+    next(watching)
+    with pytest.raises(AlreadySyncing):
+        replica.sync()
+
+
+def test_a_copy_of_the_file_takes_over(server: ServedStore, replica: Replica, path: Path) -> None:
+    watching = replica.watch()
+    next(watching)
+    with Replica.open(path.with_name("copy.db"), server.address, device=replica.device_uuid) as copy:
+        copy.sync()
+        with pytest.raises(Superseded):
+            next(watching)
+
+
+def test_a_sync_that_is_stopped_says_so(server: ServedStore, path: Path) -> None:
+    server.write({"a": "a", "b": "b", "c": "c"})
+    with Replica.open(path, server.address, page_size=1) as replica:
+        with pytest.raises(SyncStopped):
+            replica.sync(progress=lambda _: replica.stop())
+        assert replica.sync().total.received == 2
+
+
+def test_a_server_that_is_not_there_is_an_error_soon(path: Path) -> None:
+    with Replica.open(path, "127.0.0.1:1", attempts_max=0) as replica, pytest.raises(ConnectionLost):
+        replica.sync()

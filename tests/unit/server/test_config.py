@@ -1,0 +1,55 @@
+"""Settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline.server.address import Address, parse_address, require_loopback
+from syncline.server.config import Settings, load_settings
+from syncline.server.errors import SettingsInvalid
+
+
+def test_options_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCLINE_LISTEN", "127.0.0.1:1")
+    monkeypatch.setenv("SYNCLINE_THREADS", "3")
+
+    settings = load_settings(listen="127.0.0.1:2", account=None)
+
+    assert (settings.listen, settings.threads, settings.account) == ("127.0.0.1:2", 3, "dev")
+
+
+def test_every_broken_setting_is_named() -> None:
+    with pytest.raises(SettingsInvalid, match=r"threads: .*poll_seconds: "):
+        load_settings(threads=0, poll_seconds=0)
+
+
+def test_every_setting_is_described() -> None:
+    undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
+
+    assert not undescribed
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:7400", Address("127.0.0.1", 7400)),
+        ("[::1]:0", Address("::1", 0)),
+        ("localhost:65535", Address("localhost", 65535)),
+    ],
+)
+def test_an_address_is_read_and_written_alike(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+    assert str(address) == text
+    require_loopback(address)
+
+
+@pytest.mark.parametrize("text", ["", ":7400", "127.0.0.1", "127.0.0.1:", "127.0.0.1:-1", "127.0.0.1:65536", "a:1²"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(SettingsInvalid):
+        parse_address(text)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org"])  # noqa: S104  refused
+def test_an_address_that_others_reach_is_refused(host: str) -> None:
+    with pytest.raises(SettingsInvalid, match="loopback"):
+        require_loopback(Address(host, 1))

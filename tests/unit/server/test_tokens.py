@@ -1,0 +1,96 @@
+"""Position tokens and acknowledgement keys."""
+
+from __future__ import annotations
+
+import string
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncline.server import tokens
+from syncline.server.limits import ACK_KEY_CHARS_MAX, PAGE_REDELIVERED_MAX, PAGE_SEGMENTS_MAX
+from syncline.storage.models import AckInterval, AckRedelivered, Feed, Position, Told
+
+ids = st.integers(min_value=1, max_value=2**63 - 1)
+revisions = st.integers(min_value=0, max_value=2**63 - 1)
+intervals = st.builds(
+    lambda epoch, ends: AckInterval(epoch, min(ends), max(ends)),
+    ids,
+    st.sets(revisions, min_size=2, max_size=2),
+)
+redelivered = st.builds(AckRedelivered, st.integers(min_value=0, max_value=2**64 - 1), revisions)
+FEED = Feed("main", "")
+ALPHABET = string.ascii_letters + string.digits + "-_"
+
+
+def position(grant_id: int = 1, load_id: int = 2, epoch: int = 3) -> Position:
+    return Position(FEED, grant_id, load_id, 0, epoch, 0, ())
+
+
+@settings(deadline=None)
+@given(ids, ids, ids, ids, revisions)
+def test_a_position_comes_back(store_epoch: int, grant_id: int, load_id: int, epoch: int, revision: int) -> None:
+    token = tokens.encode_position(position(grant_id, load_id, epoch), store_epoch=store_epoch, revision=revision)
+
+    assert tokens.decode_position(FEED, token) == Told(FEED, store_epoch, grant_id, load_id, epoch, revision)
+    assert len(token) <= 200
+
+
+@settings(deadline=None)
+@given(st.lists(intervals, max_size=5), st.lists(redelivered, max_size=5))
+def test_an_ack_key_comes_back(parts: list[AckInterval], items: list[AckRedelivered]) -> None:
+    key = tokens.encode_ack_key(parts, items)
+
+    assert tokens.decode_ack_key(key) == tokens.AckKey(tuple(parts), tuple(items))
+
+
+@settings(deadline=None)
+@given(intervals)
+def test_an_item_key_is_a_key_of_one_interval(interval: AckInterval) -> None:
+    key = tokens.encode_item_ack_key(interval.epoch, interval.above, interval.through)
+
+    assert key == tokens.encode_ack_key([interval])
+
+
+@settings(deadline=None)
+@given(intervals, st.integers(min_value=0), st.sampled_from(ALPHABET))
+def test_one_changed_character_is_noticed(interval: AckInterval, place: int, character: str) -> None:
+    for sealed in (tokens.encode_ack_key([interval]), tokens.encode_position(position(), store_epoch=1, revision=1)):
+        index = place % len(sealed)
+        mangled = sealed[:index] + character + sealed[index + 1 :]
+        if mangled != sealed:
+            assert tokens.decode_ack_key(mangled) is None
+            assert tokens.decode_position(FEED, mangled) is None
+
+
+@settings(deadline=None)
+@given(st.text(max_size=100))
+def test_any_text_decodes_to_nothing(text: str) -> None:
+    assert tokens.decode_ack_key(text) is None
+    assert tokens.decode_position(FEED, text) is None
+
+
+@settings(deadline=None)
+@given(st.binary())
+def test_any_sealed_bytes_decode_without_an_error(body: bytes) -> None:
+    """A checksum that fits proves nothing: somebody may have made it."""
+    for version in (b"\x01", b"\x02"):
+        sealed = tokens._seal(version + body)
+        tokens.decode_ack_key(sealed)
+        tokens.decode_position(FEED, sealed)
+
+
+def test_the_two_kinds_are_not_mixed_up() -> None:
+    token = tokens.encode_position(position(), store_epoch=1, revision=1)
+    key = tokens.encode_ack_key([AckInterval(3, 0, 1)])
+
+    assert tokens.decode_ack_key(token) is None
+    assert tokens.decode_position(FEED, key) is None
+
+
+def test_the_largest_keys_of_pages_keep_the_limit() -> None:
+    most = 2**63 - 1
+    by_feeds = tokens.encode_ack_key([AckInterval(most, 0, most)] * PAGE_SEGMENTS_MAX)
+    again = tokens.encode_ack_key((), [AckRedelivered(most, most)] * PAGE_REDELIVERED_MAX)
+
+    assert max(len(by_feeds), len(again)) <= ACK_KEY_CHARS_MAX

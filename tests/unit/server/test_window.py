@@ -1,0 +1,57 @@
+"""Which pages count as acknowledged."""
+
+from __future__ import annotations
+
+from syncline.server.sync.paging import Page, PageEnd
+from syncline.server.sync.window import AckWindow
+from syncline.storage.models import Feed, Interval, Position
+from syncline.v1 import queue_pb2
+
+FEED = Feed("main", "")
+
+
+def page(*ends: tuple[int, int]) -> Page:
+    """A page that ends at these (epoch, revision)."""
+    return Page(queue_pb2.QueuePage(), tuple(PageEnd(FEED, epoch, revision) for epoch, revision in ends))
+
+
+def position(epoch: int, through: int, *beyond: tuple[int, int]) -> Position:
+    return Position(FEED, 1, 1, 0, epoch, through, tuple(Interval(*ends) for ends in beyond))
+
+
+def full_after(window: AckWindow, *positions: Position) -> bool:
+    window.settle(positions)
+    return window.is_full()
+
+
+def test_a_page_is_acknowledged_when_all_of_its_feeds_are() -> None:
+    window = AckWindow(1)
+    window.add(page((1, 10), (2, 20)))
+    assert window.is_full()
+
+    assert full_after(window, position(1, 10), position(2, 19))
+    assert not full_after(window, position(1, 10), position(2, 20))
+
+
+def test_order_does_not_matter() -> None:
+    window = AckWindow(2)
+    window.add(page((1, 10)))
+    window.add(page((1, 20)))
+
+    assert not full_after(window, position(1, 0, (10, 20)))
+    window.add(page((1, 30)))
+    assert full_after(window, position(1, 0, (10, 20)))
+
+
+def test_acknowledgements_of_another_epoch_do_not_count() -> None:
+    window = AckWindow(1)
+    window.add(page((1, 10)))
+
+    assert full_after(window, position(9, 10))
+
+
+def test_pages_of_nothing_but_redelivered_items_are_not_counted() -> None:
+    window = AckWindow(1)
+    window.add(page())
+
+    assert not window.is_full()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+import syncline.storage
+from syncline.storage import open_store
+from syncline.storage.errors import InvalidValue
+from syncline.storage.memory import MemoryStore
+
+
+def test_exported_names() -> None:
+    assert sorted(syncline.storage.__all__) == ["Store", "open_store"]
+
+
+@pytest.mark.parametrize("url", ["memory:", "memory://"])
+def test_the_scheme_chooses_the_store(url: str) -> None:
+    assert isinstance(open_store(url), MemoryStore)
+
+
+@pytest.mark.parametrize("url", ["", "mysql://host/name", "Memory:", "/a/path", ":"])
+def test_an_unknown_scheme_names_those_that_are_known(url: str) -> None:
+    with pytest.raises(InvalidValue, match="memory, postgresql, sqlite"):
+        open_store(url)
+
+
+@pytest.mark.parametrize("url", ["memory:name", "memory://host/name"])
+def test_a_store_in_memory_has_no_name(url: str) -> None:
+    with pytest.raises(InvalidValue, match="write memory:"):
+        open_store(url)
+
+
+def test_items_are_refused_at_least_once_before_they_are_parked() -> None:
+    with pytest.raises(InvalidValue, match="at least 1"):
+        open_store("memory:", max_rejections=0)
