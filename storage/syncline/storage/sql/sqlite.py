@@ -54,7 +54,6 @@ def sqlite_engine(url: str, *, durable: bool, writes: bool) -> Engine:
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute(f"PRAGMA cache_size = {-65536 if writes else -8192}")
         connection.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
 
