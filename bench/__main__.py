@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +40,9 @@ def main() -> None:
     for name in names:
         if name not in BENCHMARKS:
             parser.error(f"there is no benchmark {name!r}; choose from {', '.join(BENCHMARKS)}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # An exit, so that servers are stopped and folders go.
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     set_up_logs(LogLevel.WARNING, LogFormat.TEXT)
     console = Console()
     figures: list[Figure] = []

@@ -52,6 +52,7 @@ def _streaming(handler: Handler, guard: Guard) -> Callable[[Any, CallContext], A
         async with guard(context), aclosing(behaviour(_parsed(handler, raw), context)) as responses:
             async for response in responses:
                 yield response
+                del response  # an idle stream would hold its last message
 
     return call
 

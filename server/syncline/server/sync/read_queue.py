@@ -64,6 +64,7 @@ async def read_queue(
             async with aclosing(stream.pages()) as pages:
                 async for page in pages:
                     yield page
+                    del page  # an idle stream would hold its last page
         finally:
             stream.close()
 
@@ -83,31 +84,42 @@ class _Stream:
         self._window = AckWindow(env.settings.pages_in_flight)
         self._cursors: dict[Feed, int] = {}
         self._redeliver_after: tuple[str, str] | None = ("", "")
-        self._read = self._start_read()
+        self._ahead: asyncio.Future[QueueRead] | None = None
         self._clock = asyncio.get_running_loop().time
         self._upkeep_seconds = min(_UPKEEP_SECONDS_MAX, env.settings.session_minutes * 60 / 4)
         self._upkeep_at = self._clock() + self._upkeep_seconds
+        self._through = 0
+        self._at_checkpoint = False
 
     def close(self) -> None:
         """Drop what is being read ahead."""
-        self._read.cancel()
+        if self._ahead is not None:
+            self._ahead.cancel()
 
     async def pages(self) -> AsyncGenerator[queue_pb2.QueuePage, None]:
         """Read, cut, send; the next read is under way while the pages of one are sent."""
         while True:
-            read = await self._read
-            self._pass(read)
-            if not read.complete:
-                self._read = self._start_read()
-            for page in self._cutter.cut(read):
-                await self._await_room()
-                self._window.add(page)
-                yield page.message
-            if read.complete:
+            async with aclosing(self._pages_of_one_read()) as pages:
+                async for page in pages:
+                    yield page
+                    del page  # as in read_queue
+            if self._at_checkpoint:
                 if not self._follow:
                     return
-                await self._await_news(read.through)
-                self._read = self._start_read()
+                await self._await_news(self._through)
+
+    async def _pages_of_one_read(self) -> AsyncGenerator[queue_pb2.QueuePage, None]:
+        """The pages of one read. What was read is gone when this ends: it may be megabytes, and a wait may follow."""
+        reading = self._ahead or self._start_read()
+        self._ahead = None
+        read = await reading
+        self._pass(read)
+        if not read.complete:
+            self._ahead = self._start_read()
+        for page in self._cutter.cut(read):
+            await self._await_room()
+            self._window.add(page)
+            yield page.message
 
     def _start_read(self) -> asyncio.Future[QueueRead]:
         settings = self._env.settings
@@ -125,6 +137,7 @@ class _Stream:
 
     def _pass(self, read: QueueRead) -> None:
         """Let the next read begin behind this one."""
+        self._through, self._at_checkpoint = read.through, read.complete
         for feed in self._session.feeds:
             name = feed.position.feed
             self._cursors[name] = max(read.through, self._cursors.get(name, feed.start))

@@ -42,6 +42,7 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
         async with aclosing(read_queue(self._env, device_uuid, requests.read_queue(request))) as pages:
             async for page in pages:
                 yield page
+                del page  # an idle stream would hold its last page
 
     async def FetchQueue(  # noqa: N802  the contract's name
         self, request: sync_service_pb2.FetchQueueRequest, context: CallContext
