@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import idle_stream, initial_sync, live_latency, nothing_new, scale, write_batch
+from bench import idle_stream, initial_sync, live_latency, nothing_new, scale, steady_writes, write_batch
 from bench.figure import Figure, details_of, table_of, write_results
 from bench.workplace import Workplace
 from syncline.server.config import LogFormat, LogLevel
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Workplace], Iterator[Figure]]] = {
     "initial_sync": initial_sync.run,
     "nothing_new": nothing_new.run,
     "live_latency": live_latency.run,
+    "steady_writes": steady_writes.run,
     "idle_stream": idle_stream.run,
     "scale": scale.run,
 }

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import MofNCompleteColumn
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from examples.flights_data import KEYS, MISSING, TABLES, table_file, table_rows
@@ -23,6 +25,7 @@ from syncline.storage import open_store
 
 SCHEMA = Path(__file__).with_name("nycflights13.schema.yaml")
 ACCOUNT = "dev"
+ROWS = sum(TABLES.values())
 
 console = Console()
 
@@ -66,17 +69,21 @@ def running_server(database: str, folder: Path) -> Iterator[str]:
 def load(database: str) -> None:
     """Apply the schema and import the five tables, as an operator does it."""
     console.rule("Schema and import")
+    started = time.perf_counter()
     operate("schema", "apply", str(SCHEMA), "--database", database)
     for table in TABLES:
         command = ["import", str(table_file(table)), "--type", table, "--key", ",".join(KEYS[table])]
         operate(*command, "--null", MISSING, "--database", database)
+    seconds = time.perf_counter() - started
+    console.print(
+        f"{ROWS:,} records in {seconds:.0f} s: {ROWS / seconds:,.0f} a second, start of each command included"
+    )
 
 
 def operate(*words: str) -> None:
     """Run `syncline-server` with these words."""
-    console.print(
-        f"[dim]$ syncline-server {' '.join(Path(word).name if '/' in word else word for word in words[:7])} …"
-    )
+    shown = " ".join(Path(word).name if "/" in word else word for word in words[: words.index("--database")])
+    console.print(f"[dim]$ syncline-server {shown}", soft_wrap=True)
     subprocess.run([sys.executable, "-m", "syncline.server", *words], check=True)  # noqa: S603
 
 
@@ -84,11 +91,14 @@ def first_sync(replica: Replica) -> None:
     """Sync the device for the first time, and compare every value with the source."""
     console.rule("First sync")
     started = time.perf_counter()
-    report = replica.sync()
-    rows = sum(TABLES.values())
+    with ProgressBar(*ProgressBar.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
+        task = bar.add_task("receiving records", total=None)
+        report = replica.sync(
+            progress=lambda done: bar.update(task, completed=done.received, total=done.received + done.left)
+        )
     seconds = time.perf_counter() - started
-    console.print(f"{report.total.received:,} records in {seconds:.1f} s: {rows / seconds:,.0f} a second, acknowledged")
-    require(report.total.received == rows, f"{rows:,} records, not {report.total.received:,}")
+    console.print(f"{report.total.received:,} records in {seconds:.1f} s: {ROWS / seconds:,.0f} a second, acknowledged")
+    require(report.total.received == ROWS, f"{ROWS:,} records, not {report.total.received:,}")
     compare(replica, changed={})
 
 

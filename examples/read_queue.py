@@ -1,4 +1,4 @@
-"""Reads a device's queue and acknowledges it. Needs the thin client only: `pip install syncline`.
+"""Reads a device's queue and acknowledges it. Needs the thin client only: the package without extras.
 
 Usage: python read_queue.py HOST:PORT
 """

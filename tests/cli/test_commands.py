@@ -112,6 +112,8 @@ def test_watch_prints_changes_until_it_is_interrupted(server: ServedStore, file:
         (("sync", "{file}", "--server", "127.0.0.1:1"), "is the server running"),
         (("sync", "{file}", "--server", "nonsense"), "target must be host:port"),
         (("sync", "{junk}", "--server", "127.0.0.1:1"), "is no SQLite database"),
+        (("sync", "{file}", "--server", "127.0.0.1:1", "--ca-file", "{junk}"), "holds no certificates"),
+        (("sync", "{file}", "--server", "127.0.0.1:1", "--scope", "\udcff"), "an argument cannot be sent"),
         (("query", "{file}", "SELECT 1"), "there is no device file"),
         (("query", "{junk}", "SELECT 1"), "is no SQLite database"),
         (("status", "{file}"), "there is no device file"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -55,6 +56,8 @@ def test_a_target_without_host_and_port_is_refused(target: str) -> None:
         ({"deadline_s": float("inf")}, "deadline_s"),
         ({"insecure": True, "ca_file": "ca.pem"}, "insecure"),
         ({"ca_file": "/nowhere/ca.pem"}, "ca_file"),
+        ({"ca_file": __file__}, "no certificates"),
+        ({"name": "\ud800"}, "cannot be sent"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], complaint: str) -> None:
@@ -65,6 +68,22 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], complai
 def test_one_string_is_no_list_of_scopes() -> None:
     with SyncClient("127.0.0.1:1", uuid4()) as client, pytest.raises(InvalidOption, match=r"\['sales'\]"):
         client.start_session(scopes="sales")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.start_session(scopes=["\ud800"]),
+        lambda client: client.start_session(filters={"main": [None]}),
+        lambda client: client.read_queue("s", page_size=1 << 31),
+        lambda client: client.fetch_queue("\ud800"),
+        lambda client: client.acknowledge(["\ud800"]),
+        lambda client: client.get_schema(1 << 63),
+    ],
+)
+def test_an_argument_that_no_message_can_hold_is_refused(call: Callable[[SyncClient], object]) -> None:
+    with SyncClient("127.0.0.1:1", uuid4()) as client, pytest.raises(InvalidOption, match="cannot be sent"):
+        call(client)
 
 
 def test_each_call_names_the_device_and_asks_for_its_token(service: ScriptedService, scripted: str) -> None:

@@ -152,6 +152,25 @@ def test_a_query_cannot_write(bench: Bench) -> None:
     assert bench.names() == {"a": "a@1"}
 
 
+@pytest.mark.parametrize("statement", ["ATTACH '{other}' AS other", "VACUUM INTO '{other}'", "SELECT '\ud800'"])
+def test_a_query_writes_no_other_file(bench: Bench, path: Path, statement: str) -> None:
+    bench.apply(page(segment(put("a", 1)), checkpoint=1))
+    other = path.with_name("other.db")
+    with pytest.raises(QueryFailed):
+        ReplicaReader(path).query(statement.format(other=other))
+    assert not other.exists()
+
+
+def test_a_device_may_be_named_by_text_as_for_a_client(path: Path) -> None:
+    device = uuid4()
+    for _ in range(2):
+        with Replica.open(path, device=str(device)) as replica:
+            assert replica.device_uuid == device
+    with pytest.raises(InvalidOption, match="is no UUID"):
+        Replica.open(path.with_name("other.db"), device="till 7")
+    assert not path.with_name("other.db").exists()
+
+
 def test_reading_needs_no_log_files(bench: Bench, path: Path) -> None:
     bench.apply(page(segment(put("a", 1)), checkpoint=1))
     bench.close()

@@ -120,3 +120,11 @@ def test_a_device_that_refuses_too_much_stops_before_it_loses_track(path: Path) 
     status = bench.reader.status()
     assert (len(status.failed), status.feeds[0].revision) == (1_000, 1_000)
     bench.close()
+
+
+def test_a_redelivered_item_does_not_replace_a_newer_refusal(picky: Bench) -> None:
+    picky.apply(page(segment(put("a", 1, "two")), checkpoint=1))
+    picky.apply(page(segment(put("a", 5, "two"), above=1), checkpoint=5))
+    picky.apply(page(segment(put("a", 1, "two"), redelivered=True), feeds=(("main", ""),), checkpoint=5))
+    (refused,) = picky.reader.status().failed
+    assert refused.revision == 5

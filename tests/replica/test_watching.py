@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from syncline.client import AlreadySyncing, ConnectionLost, Superseded
-from syncline.replica import Replica, SyncReport, SyncStopped
+from syncline.replica import Replica, ReplicaError, SyncReport, SyncStopped
 from tests.replica.serving import ServedStore
 
 
@@ -58,6 +58,26 @@ def test_a_file_closes_while_a_watch_of_it_is_left_open(path: Path, server: Serv
     replica.close()
     assert list(watching) == []
     Replica.open(path).close()
+
+
+def test_leaving_the_loop_ends_the_watch(replica: Replica) -> None:
+    for _ in replica.watch():
+        break
+    assert replica.sync().nothing_new
+
+
+def test_a_callback_cannot_close_the_replica_it_runs_in(server: ServedStore, path: Path) -> None:
+    server.write({"a": "a"})
+    replica = Replica.open(path, server.address)
+    with pytest.raises(ReplicaError, match=r"call stop\(\)"):
+        replica.sync(progress=lambda _: replica.close())
+    replica.close()
+    Replica.open(path).close()
+
+
+def test_a_loop_over_a_watch_may_close_the_replica(server: ServedStore, replica: Replica) -> None:
+    for _ in replica.watch():
+        replica.close()
 
 
 def test_one_run_at_a_time(replica: Replica) -> None:

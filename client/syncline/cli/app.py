@@ -33,7 +33,7 @@ def run() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(standalone_mode=True)
-    except (ReplicaError, SyncError) as error:
+    except (ReplicaError, SyncError, OSError) as error:  # the last: an output that takes no more
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")
         print(f"error: {_one_line(error)} {advice}".rstrip(), file=sys.stderr)
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -11,8 +10,9 @@ from rich.text import Text
 
 from syncline.replica import Refusal
 
-# In a file or pipe a table is as wide as it needs to be.
-console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False, soft_wrap=False)
+console = Console(highlight=False, soft_wrap=False)
+if not console.is_terminal:
+    console.width = 10_000  # in a file or pipe a table is as wide as it needs to be
 messages = Console(stderr=True, highlight=False)
 
 

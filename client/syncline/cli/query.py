@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,8 +38,7 @@ def query(words: WordsArgument, as_json: JsonOption = False) -> None:
     rows = ReplicaReader(file).query(sql)
     columns = rows[0].keys() if rows else []
     if as_json:
-        json.dump([dict(row) for row in rows], sys.stdout, ensure_ascii=False, indent=2, default=bytes.hex)
-        sys.stdout.write("\n")
+        typer.echo(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2, default=bytes.hex))
     elif rows:
         print_table(columns, rows)
     else:

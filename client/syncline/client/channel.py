@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import Any
 
 import grpc
@@ -52,7 +53,7 @@ def open_channel(endpoint: Endpoint) -> grpc.Channel:
     """A channel for blocking calls. It connects when it is first used.
 
     Raises:
-        InvalidOption: the CA file cannot be read.
+        InvalidOption: the CA file cannot be read, or holds no certificates.
     """
     if endpoint.plaintext:
         return grpc.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
@@ -63,7 +64,7 @@ def open_async_channel(endpoint: Endpoint) -> grpc.aio.Channel:
     """A channel for asyncio; to be called inside the event loop that uses it.
 
     Raises:
-        InvalidOption: the CA file cannot be read.
+        InvalidOption: the CA file cannot be read, or holds no certificates.
     """
     if endpoint.plaintext:
         return grpc.aio.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
@@ -74,6 +75,11 @@ def _credentials(endpoint: Endpoint) -> grpc.ChannelCredentials:
     if endpoint.ca_file is None:
         return grpc.ssl_channel_credentials()
     try:
-        return grpc.ssl_channel_credentials(endpoint.ca_file.read_bytes())
+        certificates = endpoint.ca_file.read_bytes()
+        # gRPC would not say a word before the first call fails to connect.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificates.decode("ascii"))
+    except (ssl.SSLError, UnicodeDecodeError) as error:
+        raise InvalidOption(f"ca_file {endpoint.ca_file} holds no certificates in PEM form") from error
     except OSError as error:
         raise InvalidOption(f"cannot read ca_file {endpoint.ca_file}: {error.strerror or error}") from error
+    return grpc.ssl_channel_credentials(certificates)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from syncline.client.device_file import device_uuid_from_file
 from syncline.client.errors import InvalidOption
+from syncline.client.requests import client_info_message
 from syncline.v1 import sync_service_pb2
 
 Device = UUID | str | os.PathLike[str]
@@ -75,10 +76,8 @@ class Endpoint:
             ca_file=None if ca_file is None else Path(ca_file),
             plaintext=plaintext,
             deadline_s=deadline_s,
-            client_info=sync_service_pb2.ClientInfo(
-                name=name,
-                version=version,
-                platform=f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+            client_info=client_info_message(
+                name, version, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
             ),
         )
 
@@ -125,7 +124,7 @@ def _check_target(target: str) -> None:
     if target.startswith(_SCHEMES):
         return
     host, colon, port = target.rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) < 65536) or "/" in target:
+    if not (host and colon and port.isdecimal() and int(port) < 65536) or "/" in target or not target.isprintable():
         raise InvalidOption(f"target must be host:port, such as 127.0.0.1:7400, not {target!r}")
 
 

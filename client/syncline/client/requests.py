@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from syncline.client.errors import InvalidOption
 from syncline.v1 import queue_pb2, sync_service_pb2
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
+
+def checked(make: Callable[P, T]) -> Callable[P, T]:
+    """Let what no message can hold, such as a lone surrogate or a number of 65 bits, be an `InvalidOption`."""
+
+    @wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return make(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InvalidOption):
+                raise
+            raise InvalidOption(f"an argument cannot be sent: {error}") from error
+
+    return made
+
+
+@checked
 def start_session_request(
     *,
     client_info: sync_service_pb2.ClientInfo,
@@ -38,6 +59,7 @@ def start_session_request(
     )
 
 
+@checked
 def read_queue_request(
     session_id: str, *, page_size: int | None, follow: bool, item_ack_keys: bool
 ) -> sync_service_pb2.ReadQueueRequest:
@@ -45,3 +67,29 @@ def read_queue_request(
     return sync_service_pb2.ReadQueueRequest(
         session_id=session_id, page_size=page_size, follow=follow, item_ack_keys=item_ack_keys
     )
+
+
+@checked
+def fetch_queue_request(session_id: str, *, page_size: int | None) -> sync_service_pb2.FetchQueueRequest:
+    """A request of FetchQueue."""
+    return sync_service_pb2.FetchQueueRequest(session_id=session_id, page_size=page_size)
+
+
+@checked
+def acknowledge_request(
+    ack_keys: Iterable[str], rejections: Iterable[sync_service_pb2.Rejection]
+) -> sync_service_pb2.AcknowledgeRequest:
+    """A request of Acknowledge."""
+    return sync_service_pb2.AcknowledgeRequest(ack_keys=ack_keys, rejections=rejections)
+
+
+@checked
+def get_schema_request(known_version: int) -> sync_service_pb2.GetSchemaRequest:
+    """A request of GetSchema."""
+    return sync_service_pb2.GetSchemaRequest(known_version=known_version)
+
+
+@checked
+def client_info_message(name: str, version: str, platform: str) -> sync_service_pb2.ClientInfo:
+    """What a client says of itself."""
+    return sync_service_pb2.ClientInfo(name=name, version=version, platform=platform)

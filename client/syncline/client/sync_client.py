@@ -18,7 +18,13 @@ from syncline.client.endpoint import CLIENT_NAME, CLIENT_VERSION, Device, Endpoi
 from syncline.client.errors import AlreadySyncing, ClientClosed, InvalidOption
 from syncline.client.failures import error_from_call
 from syncline.client.pages import Page
-from syncline.client.requests import read_queue_request, start_session_request
+from syncline.client.requests import (
+    acknowledge_request,
+    fetch_queue_request,
+    get_schema_request,
+    read_queue_request,
+    start_session_request,
+)
 from syncline.client.run import SyncResult, SyncRun
 from syncline.client.schema import schema_from_message
 from syncline.client.streams import PageStream
@@ -135,19 +141,19 @@ class SyncClient:
 
     def fetch_queue(self, session_id: str, *, page_size: int | None = None) -> Page:
         """The session's next page, with a key for each item. Not repeated by itself: each page is given once."""
-        request = sync_service_pb2.FetchQueueRequest(session_id=session_id, page_size=page_size)
+        request = fetch_queue_request(session_id, page_size=page_size)
         return Page(self._call(self._stub.FetchQueue, request))
 
     def acknowledge(
         self, ack_keys: Iterable[str] = (), rejections: Iterable[sync_service_pb2.Rejection] = ()
     ) -> sync_service_pb2.AcknowledgeResponse:
         """Say that items are stored durably, or cannot be taken. Durable when it returns; repeats do no harm."""
-        request = sync_service_pb2.AcknowledgeRequest(ack_keys=ack_keys, rejections=rejections)
+        request = acknowledge_request(ack_keys, rejections)
         return self._call(self._stub.Acknowledge, request)
 
     def get_schema(self, known_version: int = 0) -> Schema | None:
         """The schema in force; None if that is `known_version`."""
-        request = sync_service_pb2.GetSchemaRequest(known_version=known_version)
+        request = get_schema_request(known_version)
         response = self._call(self._stub.GetSchema, request)
         return schema_from_message(response.schema) if response.HasField("schema") else None
 

@@ -49,7 +49,14 @@ def make_durable(connection: sqlite3.Connection) -> None:
 
 def open_reader(path: Path, connect: Connect) -> sqlite3.Connection:
     """A connection that cannot write; it sees what is committed. The file must exist."""
-    return connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    connection = connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    connection.set_authorizer(_refuse_other_files)
+    return connection
+
+
+def _refuse_other_files(action: int, *_: str | None) -> int:
+    """A read-only connection may still write another file, by ATTACH or VACUUM INTO, which attaches it, too."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class ReplicaReader:
             connection.row_factory = sqlite3.Row
             try:
                 return connection.execute(sql, parameters).fetchall()
-            except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+            except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError) as error:
                 raise QueryFailed(str(error)) from error
 
     def status(self) -> Status:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from types import TracebackType
 from typing import Literal, Self
 from uuid import UUID
+from weakref import ReferenceType, ref
 
-from syncline.client import AlreadySyncing, SyncClient
+from syncline.client import AlreadySyncing, InvalidOption, SyncClient
 from syncline.client.endpoint import Token
 from syncline.data.schema import Schema
 from syncline.replica.connection import Connect
@@ -66,7 +66,10 @@ class Replica:
         self._reader = ReplicaReader(file.path, connect)
         self._running = Lock()
         self._run: Run | None = None
-        self._watching: Generator[SyncReport] | None = None
+        self._runner: int | None = None
+        """The thread in which a run is under way."""
+        self._watching: ReferenceType[Generator[SyncReport]] | None = None
+        """Weak: a watch ends when its iteration is left, as by `break`."""
 
     @classmethod
     def open(
@@ -75,7 +78,7 @@ class Replica:
         target: str | None = None,
         *,
         apply: Literal["checkpoint", "page"] = "checkpoint",
-        device: UUID | None = None,
+        device: UUID | str | None = None,
         token: Token | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         insecure: bool | None = None,
@@ -109,7 +112,7 @@ class Replica:
         """
         if apply not in ("checkpoint", "page"):
             raise ReplicaError(f'apply must be "checkpoint" or "page", not {apply!r}')
-        file = ReplicaFile.open(Path(path).resolve(), device, connect)
+        file = ReplicaFile.open(Path(path).resolve(), _parse_uuid(device), connect)
         try:
             device_uuid = read_facts(file.connection).device_uuid
             client = None
@@ -173,13 +176,14 @@ class Replica:
     ) -> Generator[SyncReport]:
         """Stay connected and take changes as they happen: a report for each checkpoint, the first at once.
 
-        Ends with `stop`, or when the iterator is closed. Once connected, it outlives every loss of the connection.
+        Ends with `stop`, or when the iteration is left. Once connected, it outlives every loss of the connection.
 
         Raises:
             SyncError: the server cannot be reached at first, or refuses.
         """
-        self._watching = self._watch(scopes, progress)
-        return self._watching
+        watching = self._watch(scopes, progress)
+        self._watching = ref(watching)
+        return watching
 
     def stop(self) -> None:
         """End a running `sync` or `watch` after the page in hand. May be called from another thread."""
@@ -200,10 +204,18 @@ class Replica:
         return self._reader.status()
 
     def close(self) -> None:
-        """Close the file and the connection. A second close does nothing."""
+        """Close the file and the connection. Ends what is running and waits for its end. A second close does nothing.
+
+        Raises:
+            ReplicaError: called by a callback of the running `sync` or `watch`, whose end cannot be waited for there.
+        """
         self.stop()
-        if self._watching is not None and inspect.getgeneratorstate(self._watching) != inspect.GEN_RUNNING:
-            self._watching.close()
+        watching = self._watching() if self._watching is not None else None
+        if watching is not None:
+            with suppress(ValueError):  # it is running at this moment: it ends by the stop
+                watching.close()
+        if self._runner == get_ident():
+            raise ReplicaError("a callback cannot close its Replica: call stop() there, and close() afterwards")
         with self._running:
             if self._client is not None:
                 self._client.close()
@@ -234,6 +246,7 @@ class Replica:
             raise ReplicaError("no server was named: give Replica.open a target")
         if not self._running.acquire(blocking=False):
             raise AlreadySyncing("this Replica is synchronising already")
+        self._runner = get_ident()
         try:
             options = RunOptions(
                 scopes=tuple(scopes),
@@ -249,5 +262,14 @@ class Replica:
             with translated():
                 yield self._run
         finally:
-            self._run = None
+            self._run = self._runner = None
             self._running.release()
+
+
+def _parse_uuid(device: UUID | str | None) -> UUID | None:
+    if not isinstance(device, str):
+        return device
+    try:
+        return UUID(device)
+    except ValueError:
+        raise InvalidOption(f"device {device!r} is no UUID") from None

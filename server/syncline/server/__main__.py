@@ -1,39 +1,20 @@
-"""`syncline-server`: the command line of operators."""
+"""`syncline-server`: the entry point."""
 
 from __future__ import annotations
 
 import sys
 
-import typer
-
-from syncline.server.commands import config, import_files, migrate, renew_epoch, schema, serve
-from syncline.server.errors import SettingsInvalid
-from syncline.storage.errors import StoreError
-
-app = typer.Typer(
-    name="syncline-server",
-    help="Runs and administers a Syncline server.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (serve, migrate, schema, import_files, renew_epoch, config):
-    command.register(app)
+_INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line. What an operator can mend ends in one line and a status, 2 for a bad configuration."""
+    """Run the command line. Ctrl-C ends it quietly from the first moment on, while its modules are still loading."""
     try:
-        app()
-    except SettingsInvalid as error:
-        _fail(error, status=2)
-    except StoreError as error:
-        _fail(error, status=1)
+        from syncline.server.commands.app import run  # noqa: PLC0415 - see above
 
-
-def _fail(error: Exception, *, status: int) -> None:
-    typer.echo(f"error: {error}", err=True)
-    sys.exit(status)
+        run()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

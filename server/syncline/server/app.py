@@ -48,7 +48,7 @@ class App:
                 ErrorInterceptor(),
                 LoadInterceptor(calls_max=settings.calls_max, streams_max=settings.streams_max),
             ],
-            options=_channel_options(settings),
+            options=channel_options(settings),
         )
         sync_service_pb2_grpc.add_SyncServiceServicer_to_server(SyncServicer(self._env), self._server)
         schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaServicer(self._env), self._server)
@@ -110,8 +110,8 @@ class App:
         self._tasks.append(asyncio.create_task(repeat(what, work, every_seconds), name=what))
 
 
-def _channel_options(settings: Settings) -> list[tuple[str, int]]:
-    """The limits of gRPC stand above ours, so that ours answer first: its answers carry no reason."""
+def channel_options(settings: Settings) -> list[tuple[str, int]]:
+    """Options of the server. gRPC's limits stand above ours, so that ours answer first: its answers carry no reason."""
     open_max = settings.calls_max + settings.streams_max
     return [
         ("grpc.so_reuseport", 0),
@@ -124,7 +124,7 @@ def _channel_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.http2.ping_timeout_ms", 5_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Clients may ping as often as this without being cut off.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        # Clients may ping as often as this on a quiet stream; by gRPC's default they are cut off after a minute.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_pings_without_data", 0),
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from syncline.data.limits import KEY_LENGTH_MAX
 from syncline.storage.errors import InvalidValue, LimitReached
 from syncline.storage.models import RecordWrite
 
-KEY_CHARACTERS_MAX = 1024
 WRITES_MAX = 5000
 FRAME_BYTES_MAX = 1 << 20
 GAPS_MAX = 1000
@@ -36,8 +36,8 @@ def check_texts(field: str, values: Iterable[str]) -> None:
 
 def check_key(key: str) -> None:
     """Raise `InvalidValue` unless this can be a record's key."""
-    if len(key) > KEY_CHARACTERS_MAX:
-        raise InvalidValue("key", f"at most {KEY_CHARACTERS_MAX} characters")
+    if len(key) > KEY_LENGTH_MAX:
+        raise InvalidValue("key", f"at most {KEY_LENGTH_MAX} characters")
     check_text("key", key)
 
 

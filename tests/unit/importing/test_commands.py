@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from syncline.server.__main__ import app
+from syncline.server.commands.app import app
 from syncline.storage import open_store
 
 Run = Callable[..., Result]

@@ -76,6 +76,15 @@ def test_a_bad_setting_is_named_in_one_line(run: Run, name: str, value: str) -> 
     assert len(ended.err.splitlines()) == 1
 
 
+def test_a_port_file_that_cannot_be_written_is_told(run: Run, tmp_path: Path) -> None:
+    port_file = tmp_path / "nowhere" / "port"
+
+    ended = run("serve", "--database", "memory:", "--listen", "127.0.0.1:0", "--port-file", str(port_file))
+
+    assert ended.status == 2
+    assert ended.err.splitlines()[-1] == f"error: port_file: cannot write {port_file}: No such file or directory"
+
+
 def test_migrate_may_be_repeated(run: Run, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'server.db'}"
 

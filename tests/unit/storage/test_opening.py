@@ -29,6 +29,12 @@ def test_a_store_in_memory_has_no_name(url: str) -> None:
         open_store(url)
 
 
+@pytest.mark.parametrize("url", ["postgresql://user@host:port/name", "sqlite://host:port/path"])
+def test_a_port_that_is_no_number_is_told(url: str) -> None:
+    with pytest.raises(InvalidValue, match="not a URL"):
+        open_store(url)
+
+
 def test_items_are_refused_at_least_once_before_they_are_parked() -> None:
     with pytest.raises(InvalidValue, match="at least 1"):
         open_store("memory:", max_rejections=0)

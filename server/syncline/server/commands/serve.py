@@ -14,6 +14,7 @@ from syncline.server.address import Address, parse_address, require_loopback
 from syncline.server.app import App
 from syncline.server.commands.options import Account, Database
 from syncline.server.config import Settings, load_settings
+from syncline.server.errors import SettingsInvalid
 from syncline.server.logs import set_up_logs
 from syncline.server.opening import is_new_sqlite_file, open_settings_store
 from syncline.storage import Store
@@ -75,7 +76,10 @@ async def _serve(settings: Settings, store: Store, address: Address, port_file: 
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Let nobody see the file half written."""
+    """Let nobody see the file half written; `SettingsInvalid` if it cannot be written."""
     part = path.with_name(f"{path.name}.part")
-    part.write_text(text)
-    part.replace(path)
+    try:
+        part.write_text(text)
+        part.replace(path)
+    except OSError as error:
+        raise SettingsInvalid(f"port_file: cannot write {path}: {error.strerror or error}") from error

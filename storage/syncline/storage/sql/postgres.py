@@ -103,5 +103,5 @@ _UPSERT_RECORDS = _upsert_records()
 def _psycopg_url(url: str) -> URL:
     try:
         return make_url(url).set(drivername="postgresql+psycopg")
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise InvalidValue("url", "not a URL; write postgresql://user:password@host/database") from None

@@ -114,7 +114,7 @@ _UPSERT_RECORD = _upsert_record()
 def _file_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise InvalidValue("url", "not a URL; write sqlite:///path/of/the/file.db") from None
     if not parsed.database or parsed.database == ":memory:":
         raise InvalidValue("url", "a SQLite store needs a file; write sqlite:///path/of/the/file.db")
