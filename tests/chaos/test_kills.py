@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from syncline.storage.errors import StoreUnavailable
 from syncline.storage.models import AckInterval, OpenQueue
 from tests.chaos.writer import ACCOUNT, ITEMS, Writer, declare, read_history
 from tests.harness.postgres import Cluster
+from tests.harness.programs import running_program
 from tests.harness.server import declare_notes, start_server
 from tests.replica.serving import NOTE, number_notes, write_notes
 
@@ -135,16 +135,12 @@ def test_g4_servers_and_devices_killed_at_random(sqlite_url: str, tmp_path: Path
             rng = random.Random(seed)
             path = tmp_path / f"device-{seed}.db"
             for _ in range(rng.randint(1, 3)):
-                with subprocess.Popen(
-                    [sys.executable, "-c", PROGRAM, path, server.address], stdout=subprocess.PIPE
-                ) as device:
-                    assert device.stdout is not None
+                with running_program([sys.executable, "-c", PROGRAM, path, server.address]) as (_, output):
                     for _ in range(rng.randint(1, 20)):
-                        device.stdout.readline()
+                        output.readline()
                     if rng.random() < 0.5:
                         server.restart()
-                        device.stdout.readline()
-                    device.kill()
+                        output.readline()
             with Replica.open(path, server.address, page_size=10) as replica:
                 before = max((feed.revision for feed in replica.status().feeds), default=0)
                 report = replica.sync()

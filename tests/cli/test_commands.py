@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from syncline.cli.__main__ import main
+from tests.harness.programs import running_program
 from tests.replica.serving import ServedStore, delete_notes, number_notes, served_store, write_notes
 
 
@@ -90,13 +89,10 @@ def test_what_a_record_says_does_not_steer_the_terminal(server: ServedStore, fil
 
 def test_watch_prints_changes_until_it_is_interrupted(server: ServedStore, file: Path, syncline: Syncline) -> None:
     command = [sys.executable, "-m", "syncline.cli", "watch", str(file), "--server", server.address]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    ) as watch:
-        assert watch.stdout is not None
-        assert "note +" in watch.stdout.readline()
+    with running_program(command) as (watch, output):
+        assert "note +" in output.readline()
         server.write({"live": "live"})
-        assert "note +1 ~0 -0" in watch.stdout.readline()
+        assert "note +1 ~0 -0" in output.readline()
         # Reading is possible all the while; a second user of the file is refused in one line.
         assert "live" in syncline("query", file, "SELECT text FROM note WHERE id = 'live'").stdout
         refused = syncline("sync", file, "--server", server.address)

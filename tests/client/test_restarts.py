@@ -15,6 +15,7 @@ from syncline.client import Ack, Data, Meta
 from syncline.storage import Store, open_store
 from tests.client.notes import Copy, number_notes, write_notes
 from tests.client.running import RunSync, run_asyncio, run_blocking
+from tests.harness.programs import running_program
 from tests.harness.server import ServerProcess, declare_notes, start_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "read_queue.py"
@@ -94,12 +95,12 @@ def handled_by_program(server: ServerProcess, device_file: Path, *, at: int, sen
     """The keys that a program of its own handled; it is sent a signal when it has handled `at` of them."""
     keys: list[str] = []
     command = [sys.executable, "-c", PROGRAM, server.address, str(device_file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as program:
-        assert program.stdout is not None
-        for line in program.stdout:
+    with running_program(command, stderr=subprocess.DEVNULL) as (process, output):
+        for line in output:
             keys.append(line.strip())
             if len(keys) == at:
-                program.send_signal(sent)
+                process.send_signal(sent)
+        process.wait()
     return keys
 
 

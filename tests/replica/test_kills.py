@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from syncline.data.schema import Schema
 from syncline.replica import Progress, Replica, ReplicaReader
 from syncline.storage import Store, open_store
+from tests.harness.programs import running_program
 from tests.harness.server import ServerProcess, start_server
 from tests.replica.serving import ACCOUNT, NOTE, number_notes, write_notes
 
@@ -56,11 +56,9 @@ def acked_through(store: Store, replica: Replica) -> int:
 
 
 def test_g4_a_killed_device_goes_on_where_it_was(server: ServerProcess, store: Store, path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, path, server.address], stdout=subprocess.PIPE) as device:
-        assert device.stdout is not None
+    with running_program([sys.executable, "-c", PROGRAM, path, server.address]) as (_, output):
         for _ in range(20):
-            device.stdout.readline()
-        device.kill()
+            output.readline()
     with Replica.open(path, server.address, page_size=PAGE) as replica:
         acknowledged = acked_through(store, replica)
         stored = replica.status().feeds[0].revision
