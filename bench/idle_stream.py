@@ -38,7 +38,7 @@ def run(workplace: Workplace) -> Iterator[Figure]:
 
 def _syncline_kib(url: str) -> float:
     with start_server(url) as server:
-        assert server.process is not None  # noqa: S101 - it was started
+        assert server.process is not None
         return _kib_a_stream("syncline", server.address, server.process.pid)
 
 

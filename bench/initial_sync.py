@@ -90,4 +90,4 @@ def _prepare(connection: sqlite3.Connection) -> str:
     return f"""INSERT INTO {base_table("flights")} (_key, _bucket, _revision, _load, _data) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT (_key) DO UPDATE SET
         _bucket = excluded._bucket, _revision = excluded._revision, _load = excluded._load, _data = excluded._data
-    """  # noqa: S608 - a quoted name
+    """

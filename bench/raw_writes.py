@@ -71,7 +71,7 @@ def _postgres_writer(url: str) -> Iterator[WriteRows]:
     """One statement with an array per column, prepared by psycopg; a single row goes without arrays."""
     single = f"{_INTO} VALUES ({', '.join('%b' for _ in _COLUMNS)}) {_ON_CONFLICT}"
     arrays = ", ".join(f"%b::{_POSTGRES_TYPES.get(name, 'text')}[]" for name in _COLUMNS)
-    many = f"{_INTO} SELECT * FROM unnest({arrays}) {_ON_CONFLICT}"  # noqa: S608 - constant names
+    many = f"{_INTO} SELECT * FROM unnest({arrays}) {_ON_CONFLICT}"
     with psycopg.connect(url, autocommit=True) as connection:
 
         def write_rows(rows: Sequence[Row]) -> None:

@@ -57,7 +57,7 @@ def item_writes(count: int, *, seed: int = 1) -> Iterator[RecordWrite]:
     """Writes of made-up items with random keys of 24 characters and about 300 bytes of data each."""
     encoder = RecordEncoder(_ITEM)
     now = time.time_ns() // 1_000
-    dice = random.Random(seed)  # noqa: S311 - the same items every time
+    dice = random.Random(seed)
     for number in range(count):
         item = {
             "id": f"{dice.getrandbits(96):024x}",

@@ -25,7 +25,7 @@ def run(workplace: Workplace) -> Iterator[Figure]:
     url = workplace.filled_database("sqlite", ITEMS_MANY)
     device_file = workplace.new_folder() / "device.db"
     with start_server(url) as server, workplace.step(f"syncing {ITEMS_MANY:,} records to a new device"):
-        assert server.process is not None  # noqa: S101 - it was started
+        assert server.process is not None
         device_mib, seconds = _sync_in_new_process(device_file, server.address)
         server_mib = peak_resident_kib(server.process.pid) / 1024
     detail = {"server, MiB": server_mib, "device, MiB": device_mib, "rows/s": ITEMS_MANY / seconds}

@@ -56,7 +56,7 @@ def _steady_writer(url: str) -> Iterator[subprocess.Popen[str]]:
     """A process that writes one record at a time, at an even rate."""
     command = [sys.executable, "-m", "bench.steady_writes", url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout is not None  # noqa: S101
+        assert writer.stdout is not None
         writer.stdout.readline()
         yield writer
         writer.kill()
@@ -64,8 +64,8 @@ def _steady_writer(url: str) -> Iterator[subprocess.Popen[str]]:
 
 def _written(writer: subprocess.Popen[str]) -> float:
     """How many records a second it has managed to write."""
-    assert writer.stdin is not None  # noqa: S101
-    assert writer.stdout is not None  # noqa: S101
+    assert writer.stdin is not None
+    assert writer.stdout is not None
     writer.send_signal(2)
     return float(writer.stdout.readline())
 

@@ -54,7 +54,7 @@ def running_server(database: str, folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "syncline.server", "serve", "--database", database]
     command += ["--listen", "127.0.0.1:0", "--port-file", str(port_file)]
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stderr=log, stdout=log)  # noqa: S603
+        server = subprocess.Popen(command, stderr=log, stdout=log)
     try:
         while not port_file.exists() or not port_file.read_text().strip():
             if server.poll() is not None:
@@ -84,7 +84,7 @@ def operate(*words: str) -> None:
     """Run `syncline-server` with these words."""
     shown = " ".join(Path(word).name if "/" in word else word for word in words[: words.index("--database")])
     console.print(f"[dim]$ syncline-server {shown}", soft_wrap=True)
-    subprocess.run([sys.executable, "-m", "syncline.server", *words], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-m", "syncline.server", *words], check=True)
 
 
 def first_sync(replica: Replica) -> None:
@@ -111,7 +111,7 @@ def second_sync(replica: Replica, database: str) -> None:
     store = open_store(database)
     try:
         flights = store.read_schema(ACCOUNT).object_type("flights")
-        assert flights is not None  # noqa: S101
+        assert flights is not None
         now = time.time_ns() // 1000
         changes = [record_write(flights, row, modified_at=now) for row in rows[:5]]
         deletes = [record_write(flights, row, modified_at=now).key for row in rows[5:]]
@@ -172,7 +172,7 @@ def compare(replica: Replica, changed: dict[tuple[object, ...], dict[str, str | 
         fields = list(next(iter(expected.values())))
         columns = ", ".join(f'"{field}"' for field in fields)
         rows = 0
-        for found in replica.query(f'SELECT {columns} FROM "{table}"'):  # noqa: S608
+        for found in replica.query(f'SELECT {columns} FROM "{table}"'):
             row = dict(zip(fields, found, strict=True))
             require(expected.get(identity(table, row)) == row, f"{table}: {row} is not what the source says")
             rows += 1
