@@ -5,6 +5,7 @@ The device reads pages of ten items. The limit is a bound that was set: ten seco
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -66,7 +67,7 @@ def _written(writer: subprocess.Popen[str]) -> float:
     """How many records a second it has managed to write."""
     assert writer.stdin is not None
     assert writer.stdout is not None
-    writer.send_signal(2)
+    writer.send_signal(signal.SIGINT)
     return float(writer.stdout.readline())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -18,17 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def thin_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def thin_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a new environment with the wheel and what it requires, in the versions of the lock file."""
     folder = tmp_path_factory.mktemp("thin")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
     constraints = folder / "constraints.txt"
     pins = re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / "requirements/dev.txt").read_text(), flags=re.MULTILINE)
     constraints.write_text("\n".join(pins))
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv/bin/python"
-    wheel = next(folder.glob("*.whl"))
     install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(constraints), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
     return python

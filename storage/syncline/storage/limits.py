@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from syncline.data.limits import KEY_LENGTH_MAX
 from syncline.storage.errors import InvalidValue, LimitReached
-from syncline.storage.models import RecordWrite
+from syncline.storage.models import OpenQueue, RecordWrite
 
 WRITES_MAX = 5000
 FRAME_BYTES_MAX = 1 << 20
@@ -56,3 +56,16 @@ def check_writes(writes: Sequence[RecordWrite]) -> None:
         check_text("bucket", write.bucket or "")
         if write.frame is not None and len(write.frame) > FRAME_BYTES_MAX:
             raise LimitReached("bytes in a frame", FRAME_BYTES_MAX)
+
+
+def check_request(request: OpenQueue) -> None:
+    """Raise `InvalidValue` if a string of what a device asks for cannot be kept."""
+    check_texts("scopes", request.scopes)
+    for scope, buckets in request.buckets.items():
+        check_text("filters.scope", scope)
+        check_texts("filters.buckets", buckets)
+    for told in request.told:
+        check_texts("positions", told.feed)
+    for refusal in request.refused:
+        check_texts("refused", (refusal.object_type, refusal.key, refusal.reason))
+    check_text("client", request.client)

@@ -15,7 +15,7 @@ from syncline.storage.errors import (
     SessionNotFound,
     StreamSuperseded,
 )
-from syncline.storage.limits import COUNT_MAX, REJECTIONS_MAX, check_text, check_texts
+from syncline.storage.limits import COUNT_MAX, REJECTIONS_MAX, check_request, check_text
 from syncline.storage.memory.reading import candidates, cut, slices
 from syncline.storage.memory.rejections import list_rejections, told_refusal, waiting_items
 from syncline.storage.memory.state import AccountState, DeviceRow, ItemName, MemoryState, RejectionRow, SessionRow
@@ -37,7 +37,7 @@ class MemoryQueue(MemoryState):
 
     def open_queue(self, account_id: str, device_uuid: UUID, request: OpenQueue) -> QueueOpened:
         """See `QueueStore.open_queue`."""
-        _check_request(request)
+        check_request(request)
         with self._transaction(account_id) as account:
             device = account.device(device_uuid)
             entries = resolve(
@@ -132,19 +132,6 @@ class MemoryQueue(MemoryState):
             if row.session.fetched.pages != expected_pages:
                 raise FetchRaced(f"the session stands at page {row.session.fetched.pages}, not {expected_pages}")
             row.session = replace(row.session, fetched=progress)
-
-
-def _check_request(request: OpenQueue) -> None:
-    """Raise `InvalidValue` for strings that no store takes."""
-    check_texts("scopes", request.scopes)
-    for scope, buckets in request.buckets.items():
-        check_text("filters.scope", scope)
-        check_texts("filters.buckets", buckets)
-    for told in request.told:
-        check_texts("positions", told.feed)
-    for refusal in request.refused:
-        check_texts("refused", (refusal.object_type, refusal.key, refusal.reason))
-    check_text("client", request.client)
 
 
 def _session_feeds(account: AccountState, device: DeviceRow, request: OpenQueue) -> list[Feed]:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, bindparam, update
 
 from syncline.storage.errors import LimitReached, ScopeNotFound
-from syncline.storage.limits import COUNT_MAX, REJECTIONS_MAX, check_texts
+from syncline.storage.limits import COUNT_MAX, REJECTIONS_MAX, check_request
 from syncline.storage.models import (
     Device,
     DeviceState,
@@ -90,7 +90,7 @@ class SqlQueueOpening(SqlDevices, SqlFeeds, SqlPositions, SqlRedelivery, SqlSche
 
     def open_queue(self, account_id: str, device_uuid: UUID, request: OpenQueue) -> QueueOpened:
         """See `QueueStore.open_queue`."""
-        _check_request(request)
+        check_request(request)
 
         # Most calls change nothing; and whatever takes long is done here, where it holds up nobody.
         def look(connection: Connection) -> tuple[_Plan, int]:
@@ -201,18 +201,6 @@ class SqlQueueOpening(SqlDevices, SqlFeeds, SqlPositions, SqlRedelivery, SqlSche
                 feed = Feed(scopes[refusal.object_type], bucket)
                 refused[item] = RejectionRow(self._first_rejection(refusal), feed, session_id="")
         return refused
-
-
-def _check_request(request: OpenQueue) -> None:
-    """Raise `InvalidValue` for strings that no store takes."""
-    check_texts("scopes", request.scopes)
-    for scope, buckets in request.buckets.items():
-        check_texts("filters", (scope, *buckets))
-    for told in request.told:
-        check_texts("positions", told.feed)
-    for refusal in request.refused:
-        check_texts("refused", (refusal.object_type, refusal.key, refusal.reason))
-    check_texts("client", (request.client,))
 
 
 def _served_feeds(request: OpenQueue, scopes: set[str], grants: dict[str, int]) -> list[Feed]:
