@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,9 @@ from syncline.storage.models import Feed, Position, QueueRead, RecordWrite, Sess
 from syncline.storage.sql.store import SqlStore
 from syncline.storage.sql.tables import account_head
 from syncline.storage.sql.write_plan import CurrentRow, ItemName
+
+_UNLUCKY_S = 0.01
+"""How long a racing bug dawdles where it is vulnerable: on a busy machine it may else be lucky in every round."""
 
 
 class RevisionsFromASequence(SqlStore):
@@ -51,6 +55,7 @@ class HeadTakenLast(SqlStore):
     def _write_batch(self, connection: Connection, account_id: str, writes: Sequence[RecordWrite]) -> WriteResult:
         items = {(write.object_type, write.key) for write in writes}
         self._decided_on.rows = super()._current_rows(connection, account_id, items)
+        time.sleep(_UNLUCKY_S)
         return super()._write_batch(connection, account_id, writes)
 
     def _current_rows(
@@ -67,6 +72,7 @@ class HeadReadAfterRows(SqlStore):
         self, account_id: str, device_uuid: UUID, session: Session, cursors: Mapping[Feed, int], **options: Any
     ) -> QueueRead:
         read = super().read_queue(account_id, device_uuid, session, cursors, **options)
+        time.sleep(_UNLUCKY_S)
         head = self.get_head(account_id)
         return replace(read, head=head, through=head.revision if read.complete else read.through)
 
@@ -77,6 +83,10 @@ class RowsReadAfterHead(SqlStore):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._database._reader = self._database._writer
+
+    def _recheck(self, *arguments: Any) -> None:
+        super()._recheck(*arguments)
+        time.sleep(_UNLUCKY_S)
 
 
 class NoDepartureFromATombstone(SqlStore):
