@@ -7,6 +7,7 @@ CODEGEN := .venv-codegen
 INSTALLED := $(VENV)/.installed
 CODEGEN_INSTALLED := $(CODEGEN)/.installed
 GOOGLEAPIS := proto/third_party
+GOOGLEAPIS_COPIED := $(GOOGLEAPIS)/google/rpc/status.proto
 PROTOS := $(wildcard proto/syncline/v1/*.proto)
 SERVICES := $(wildcard proto/syncline/v1/*_service.proto)
 
@@ -34,9 +35,10 @@ $(CODEGEN_INSTALLED): requirements/codegen.txt
 	$(CODEGEN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/codegen.txt
 	@touch $@
 
-$(GOOGLEAPIS): $(INSTALLED)
-	@mkdir -p $@/google/api
-	@cp $$($(BIN)/python -c 'from google.api import field_behavior_pb2 as m; print(m.__file__[:-len("_pb2.py")] + ".proto")') $@/google/api/
+$(GOOGLEAPIS_COPIED): $(INSTALLED)
+	@mkdir -p $(GOOGLEAPIS)/google/api $(GOOGLEAPIS)/google/rpc
+	@cp $$($(BIN)/python -c 'from google.api import field_behavior_pb2 as m; print(m.__file__[:-len("_pb2.py")] + ".proto")') $(GOOGLEAPIS)/google/api/
+	@cp $$($(BIN)/python -c 'from google.rpc import status_pb2 as m; print(m.__file__[:-len("_pb2.py")] + ".proto")') $(GOOGLEAPIS)/google/rpc/
 
 lock: ## Renew the lock files (needs uv); they hold no index address
 	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes --no-emit-index-url \
@@ -52,11 +54,11 @@ define generate_into
 		--grpc_python_out=$(1) --mypy_grpc_out=quiet,readable_stubs:$(1) $(SERVICES)
 endef
 
-generate: $(CODEGEN_INSTALLED) $(GOOGLEAPIS) ## Generate the code of the contract
+generate: $(CODEGEN_INSTALLED) $(GOOGLEAPIS_COPIED) ## Generate the code of the contract
 	cd proto && ../$(BIN)/buf format --write
 	$(call generate_into,proto)
 
-verify: $(INSTALLED) $(CODEGEN_INSTALLED) $(GOOGLEAPIS) ## Lint, types, import rules, contract, generated code
+verify: $(INSTALLED) $(CODEGEN_INSTALLED) $(GOOGLEAPIS_COPIED) ## Lint, types, import rules, contract, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import idle_stream, initial_sync, live_latency, nothing_new, scale, steady_writes, write_batch
+from bench import (
+    idle_stream,
+    initial_sync,
+    live_latency,
+    local_writes,
+    nothing_new,
+    scale,
+    steady_writes,
+    upload,
+    write_batch,
+)
 from bench.figure import Figure, details_of, table_of, write_results
 from bench.workplace import Workplace
 from syncline.server.config import LogFormat, LogLevel
@@ -21,6 +31,8 @@ RESULTS = Path(__file__).with_name("results.json")
 BENCHMARKS: dict[str, Callable[[Workplace], Iterator[Figure]]] = {
     "write_batch": write_batch.run,
     "initial_sync": initial_sync.run,
+    "upload": upload.run,
+    "local_writes": local_writes.run,
     "nothing_new": nothing_new.run,
     "live_latency": live_latency.run,
     "steady_writes": steady_writes.run,

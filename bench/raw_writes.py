@@ -31,6 +31,7 @@ _POSTGRES_TYPES = {
     "frame": "bytea",
     "data_hash": "bytea",
     "modified_at": "bigint",
+    "created_by": "bytea",
 }
 """Of the columns that are not text."""
 
@@ -38,7 +39,7 @@ _POSTGRES_TYPES = {
 def row_of(write: RecordWrite, scope: str, revision: int) -> Row:
     """The row that this write becomes."""
     values = (write.object_type, write.key, scope, "", revision, revision, False)
-    return (ACCOUNT, *values, write.frame, write.data_hash, write.modified_at)
+    return (ACCOUNT, *values, write.frame, write.data_hash, write.modified_at, None)
 
 
 def raw_writer(store: StoreName, url: str) -> AbstractContextManager[WriteRows]:

@@ -45,6 +45,9 @@ def main() -> None:
                 second_sync(replica, database)
                 nothing_new(replica)
                 join(replica)
+                with Replica.open(Path(folder) / "other-device.db", target) as other:
+                    other.sync()
+                    edit_offline(replica, other)
     console.rule(f"[green]done in {time.perf_counter() - started:.0f} s")
 
 
@@ -148,6 +151,68 @@ def join(replica: Replica) -> None:
     for name, flights, delay in replica.query(sql):
         table.add_row(str(name), f"{flights:,}", str(delay))
     console.print(table)
+
+
+def edit_offline(one: Replica, other: Replica) -> None:
+    """Edit the same flights on two devices without a network; let both meet; take something back."""
+    console.rule("Two devices edit the same flights offline")
+    first, second, third = one.objects("flights").get_all(order_by=["_key"], limit=3)
+    console.print(f"{first.key}: one device sets dep_delay, the other arr_delay")
+    one.objects("flights").update_by_pk(first.key, {"dep_delay": 60})
+    other.objects("flights").update_by_pk(first.key, {"arr_delay": 75})
+    console.print(f"{second.key}: both set dest, and the other one tailnum, too")
+    one.objects("flights").update_by_pk(second.key, {"dest": "SFO"})
+    other.objects("flights").update_by_pk(second.key, {"dest": "LAX", "tailnum": "N00000"})
+    one.sync()
+    report = other.sync()
+    one.sync()
+    require(report.upload.total == 2 and not report.upload.rejected, "both edits are decided, none is rejected")
+    table = Table("flight", "dep_delay", "arr_delay", "dest", "tailnum", title="on both devices after both synced")
+    for key, expected in (
+        (first.key, {"dep_delay": 60, "arr_delay": 75}),
+        (second.key, {"dest": "SFO", "tailnum": "N00000"}),
+    ):
+        mine, theirs = (each.objects("flights").get_all_details_by_pk(key) for each in (one, other))
+        require(mine is not None and theirs is not None and mine.data == theirs.data, f"{key} is the same on both")
+        assert mine is not None
+        require(mine.data | expected == mine.data, f"{key} has the edits of both")
+        table.add_row(key, *(str(mine.data.get(name)) for name in ("dep_delay", "arr_delay", "dest", "tailnum")))
+    console.print(table)
+    conflicts = other.conflicts()
+    log = Table("flight", "fields", "rule", "the device wanted", "result", title="the conflict log of the other device")
+    for conflict in conflicts:
+        wanted, result = conflict.device_data or {}, conflict.result_data or {}
+        log.add_row(
+            conflict.key,
+            ", ".join(conflict.fields),
+            conflict.policy.value,
+            ", ".join(f"{name}={wanted.get(name)}" for name in conflict.fields),
+            ", ".join(f"{name}={result.get(name)}" for name in conflict.fields),
+        )
+    console.print(log)
+    require([conflict.fields for conflict in conflicts] == [("dest",)], "one conflict, about dest alone")
+    roll_back(one, other, third.key)
+
+
+def roll_back(one: Replica, other: Replica, key: str) -> None:
+    """Take a local edit back: what is left is the newest state of the server, not the state before the edit."""
+    console.rule("A roll back")
+    flights = one.objects("flights")
+    before = shown(one, key)
+    flights.update_by_pk(key, {"dep_delay": -1})
+    other.objects("flights").update_by_pk(key, {"dep_delay": 5})
+    other.sync()
+    one.sync(upload=False)
+    console.print(f"{key}: dep_delay was {before}; edited here and elsewhere, it shows {shown(one, key)}")
+    flights.roll_back_pending_local_changes_by_pk(key)
+    console.print(f"rolled back, it shows {shown(one, key)}, which is what the server has")
+    require(shown(one, key) == 5, "the newest state of the server")
+    require(one.get_all_pending_upload_instances(retrieve_only_count=True).total_count == 0, "nothing is left to send")
+
+
+def shown(replica: Replica, key: str) -> object:
+    """The dep_delay that an app sees."""
+    return replica.query("SELECT dep_delay FROM flights WHERE _key = ?", (key,))[0][0]
 
 
 def show(report: SyncReport) -> None:

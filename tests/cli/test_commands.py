@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from syncline.cli.__main__ import main
+from syncline.cli.app import app
+from tests.cli.conftest import Syncline
 from tests.harness.programs import running_program
 from tests.replica.serving import ServedStore, delete_notes, number_notes, served_store, write_notes
 
@@ -21,40 +21,6 @@ def server() -> Iterator[ServedStore]:
     with served_store() as server:
         write_notes(server.store, number_notes(25))
         yield server
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "device.db"
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-Syncline = Callable[..., Ended]
-
-
-@pytest.fixture
-def syncline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Syncline]:
-    """Run a command in this process: starting one takes longer than most commands."""
-
-    def run(*words: object, **env: str) -> Ended:
-        with monkeypatch.context() as patch:
-            patch.setattr("sys.argv", ["syncline", *map(str, words)])
-            for name, value in env.items():
-                patch.setenv(name, value)
-            with pytest.raises(SystemExit) as ended:
-                main()
-        return Ended(ended.value.code if isinstance(ended.value.code, int) else 0, *capsys.readouterr())
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
 
 
 def test_sync_query_and_status(server: ServedStore, file: Path, syncline: Syncline) -> None:
@@ -134,7 +100,7 @@ def test_bad_usage_says_what_is_missing(syncline: Syncline) -> None:
     assert syncline("query", "SELECT 1", SYNCLINE_FILE="").status == 2
 
 
-@pytest.mark.parametrize("command", ["sync", "watch", "query", "status"])
+@pytest.mark.parametrize("command", [command.name or "" for command in app.registered_commands])
 def test_every_command_explains_itself(command: str, syncline: Syncline) -> None:
     explained = syncline(command, "--help", COLUMNS="200")
     assert explained.status == 0

@@ -8,12 +8,19 @@ import pytest
 
 from tests.client.running import RunSync, run_asyncio, run_blocking
 from tests.client.scripted import ScriptedService, serving
+from tests.client.upload_streams import Open, open_asyncio, open_blocking
 
 
 @pytest.fixture(params=[run_blocking, run_asyncio], ids=["blocking", "asyncio"])
 def run_sync(request: pytest.FixtureRequest) -> RunSync:
     run: RunSync = request.param
     return run
+
+
+@pytest.fixture(params=[open_blocking, open_asyncio], ids=["blocking", "asyncio"])
+def opened(request: pytest.FixtureRequest) -> Open:
+    open_it: Open = request.param
+    return open_it
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
-from syncline.v1 import frame_pb2, queue_pb2, sync_service_pb2, sync_service_pb2_grpc
+from syncline.v1 import frame_pb2, queue_pb2, sync_service_pb2, sync_service_pb2_grpc, upload_pb2
 
 
 class Fault(NamedTuple):
@@ -78,6 +78,8 @@ def items(first: int, last: int) -> list[Item]:
 
 Started = sync_service_pb2.StartSessionResponse | Fault
 Stream = Sequence[queue_pb2.QueuePage | Fault]
+Uploaded = Sequence[upload_pb2.UploadResponse | Fault | None]
+"""How an Upload call goes: each answer is to one more message; None ends the call in order."""
 
 
 def started(session_id: str = "s", *, epoch: str = "e") -> sync_service_pb2.StartSessionResponse:
@@ -95,12 +97,24 @@ class ScriptedService(sync_service_pb2_grpc.SyncServiceServicer):
     """What the next StartSession calls answer; with none left, a session."""
     ack_faults: deque[Fault | None] = field(default_factory=deque)
     """What goes wrong with the next Acknowledge calls, after the request was noted."""
+    uploads: deque[Uploaded] = field(default_factory=deque)
+    """How the next Upload calls go; what comes after the last step is only noted."""
+    conflict_pages: deque[upload_pb2.ListConflictsResponse] = field(default_factory=deque)
+    """What the next ListConflicts calls answer."""
+    reconciliations: deque[upload_pb2.ReconcileResponse] = field(default_factory=deque)
+    """What the next Reconcile calls answer; with none left, that all is equal."""
     hold: bool = False
+    """Leave streams open, and read no more of them, until the client ends them."""
     start_requests: list[sync_service_pb2.StartSessionRequest] = field(default_factory=list)
     ack_requests: list[sync_service_pb2.AcknowledgeRequest] = field(default_factory=list)
     read_requests: list[sync_service_pb2.ReadQueueRequest] = field(default_factory=list)
+    upload_requests: list[upload_pb2.UploadRequest] = field(default_factory=list)
+    conflict_requests: list[upload_pb2.ListConflictsRequest] = field(default_factory=list)
+    reconcile_requests: list[upload_pb2.ReconcileRequest] = field(default_factory=list)
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     stream_ended: threading.Event = field(default_factory=threading.Event)
+    upload_left: threading.Event = field(default_factory=threading.Event)
+    """The client has said that no more changes come."""
 
     def StartSession(  # noqa: N802
         self, request: sync_service_pb2.StartSessionRequest, context: grpc.ServicerContext
@@ -114,7 +128,7 @@ class ScriptedService(sync_service_pb2_grpc.SyncServiceServicer):
         self, request: sync_service_pb2.ReadQueueRequest, context: grpc.ServicerContext
     ) -> Iterator[queue_pb2.QueuePage]:
         self.read_requests.append(request)
-        context.add_callback(self.stream_ended.set)
+        self._note_the_end(context)
         for step in self.streams.popleft():
             if isinstance(step, Fault):
                 step.abort(context)
@@ -138,6 +152,39 @@ class ScriptedService(sync_service_pb2_grpc.SyncServiceServicer):
             ],
         )
 
+    def Upload(  # noqa: N802
+        self, request_iterator: Iterator[upload_pb2.UploadRequest], context: grpc.ServicerContext
+    ) -> Iterator[upload_pb2.UploadResponse]:
+        self.metadata.append(dict(context.invocation_metadata()))
+        self._note_the_end(context)
+        for step in self.uploads.popleft():
+            if step is None:
+                return
+            if isinstance(step, Fault):
+                step.abort(context)
+            else:
+                self.upload_requests.append(next(request_iterator))
+                yield step
+        if self.hold:
+            self.stream_ended.wait()
+            return
+        self.upload_requests.extend(request_iterator)
+        self.upload_left.set()
+
+    def ListConflicts(  # noqa: N802
+        self, request: upload_pb2.ListConflictsRequest, context: grpc.ServicerContext
+    ) -> upload_pb2.ListConflictsResponse:
+        self.conflict_requests.append(request)
+        return self.conflict_pages.popleft()
+
+    def Reconcile(  # noqa: N802
+        self, request: upload_pb2.ReconcileRequest, context: grpc.ServicerContext
+    ) -> upload_pb2.ReconcileResponse:
+        self.reconcile_requests.append(request)
+        if self.reconciliations:
+            return self.reconciliations.popleft()
+        return upload_pb2.ReconcileResponse(ranges=[upload_pb2.RangeAnswer(equal=True) for _ in request.ranges])
+
     def FetchQueue(  # noqa: N802
         self, request: sync_service_pb2.FetchQueueRequest, context: grpc.ServicerContext
     ) -> queue_pb2.QueuePage:
@@ -147,6 +194,10 @@ class ScriptedService(sync_service_pb2_grpc.SyncServiceServicer):
         self, request: sync_service_pb2.GetSchemaRequest, context: grpc.ServicerContext
     ) -> sync_service_pb2.GetSchemaResponse:
         raise NotImplementedError("faults of single calls are told by StartSession")
+
+    def _note_the_end(self, context: grpc.ServicerContext) -> None:
+        if not context.add_callback(self.stream_ended.set):  # it was cancelled before it came here
+            self.stream_ended.set()
 
     def acks(self) -> list[list[str]]:
         """The keys of each Acknowledge."""

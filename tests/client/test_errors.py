@@ -7,27 +7,36 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from syncline.client import (
     ERROR_BY_REASON,
     AsyncSyncClient,
     CallCancelled,
     CallFailed,
+    ChangeRejected,
     ConnectionLost,
     DeadlineExceeded,
     Feed,
     FieldViolation,
+    GroupRejected,
     Overloaded,
+    SeqReused,
+    SeqSettled,
     SyncClient,
     SyncError,
+    rejection_of,
 )
 from syncline.v1 import errors_pb2
 from tests.client.scripted import Fault, ScriptedService
 
 REASONS = [name for name in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name if name != "ERROR_REASON_UNSPECIFIED"]
+
+
+REJECTIONS = [name for name, kind in ERROR_BY_REASON.items() if issubclass(kind, ChangeRejected)]
 
 
 def failed_call(target: str) -> SyncError:
@@ -116,3 +125,49 @@ def test_a_deadline_is_kept() -> None:
         target = f"127.0.0.1:{silent.getsockname()[1]}"
         with SyncClient(target, uuid4(), deadline_s=0.05) as client, pytest.raises(DeadlineExceeded):
             client.start_session()
+
+
+def status_of(reason: str, *details: Message, domain: str = "syncline", **metadata: str) -> status_pb2.Status:
+    """The status of a rejected change."""
+    status = status_pb2.Status(code=grpc.StatusCode.INVALID_ARGUMENT.value[0], message="what happened")
+    for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=metadata), *details):
+        status.details.append(AnyMessage())
+        status.details[-1].Pack(detail)
+    return status
+
+
+def test_errors_of_numbers_say_which(service: ScriptedService, scripted: str) -> None:
+    numbers = {"change_seq": "7", "next_change_seq": "12"}
+    for kind, reason in ((SeqReused, "SEQ_REUSED"), (SeqSettled, "SEQ_SETTLED")):
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="syncline", metadata=numbers)
+        service.starts.append(Fault(grpc.StatusCode.FAILED_PRECONDITION, details=(info,)))
+        error = failed_call(scripted)
+        assert isinstance(error, kind)
+        assert (error.change_seq, error.metadata) == (7, numbers)
+        if isinstance(error, SeqReused):
+            assert error.next_change_seq == 12
+
+
+def test_a_number_that_is_missing_or_garbled_is_none_that_exists() -> None:
+    for garbled in ({}, {"change_seq": "-1"}, {"change_seq": "seven"}):
+        rejected = rejection_of(status_of("GROUP_REJECTED", **garbled))
+        assert isinstance(rejected, GroupRejected)
+        assert rejected.change_seq == 0
+
+
+@pytest.mark.parametrize("reason", REJECTIONS)
+def test_a_rejected_change_says_why(reason: str) -> None:
+    violation = error_details_pb2.BadRequest.FieldViolation(field="name", description="too long")
+    status = status_of(reason, error_details_pb2.BadRequest(field_violations=[violation]), change_seq="3")
+    rejected = rejection_of(status)
+    assert type(rejected) is ERROR_BY_REASON[reason]
+    assert (rejected.reason, rejected.status) == (reason, grpc.StatusCode.INVALID_ARGUMENT)
+    assert (rejected.message, rejected.metadata) == ("what happened", {"change_seq": "3"})
+    assert rejected.field_violations == (FieldViolation("name", "too long"),)
+
+
+def test_a_change_that_was_rejected_for_a_reason_of_a_newer_server_is_rejected_all_the_same() -> None:
+    for status in (status_of("TIME_TRAVEL"), status_of("LIMIT_REACHED"), status_of("KEY_TAKEN", domain="elsewhere")):
+        assert type(rejection_of(status)) is ChangeRejected
+    assert rejection_of(status_of("TIME_TRAVEL")).reason == "TIME_TRAVEL"
+    assert rejection_of(status_of("KEY_TAKEN", domain="elsewhere")).reason == ""

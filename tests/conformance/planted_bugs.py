@@ -9,13 +9,30 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, update
+from sqlalchemy import Connection, case, delete, update
 
+from syncline.data.changes import Operation, Verdict, field_text
+from syncline.data.parsing import parse_object
 from syncline.storage.conformance import ReferenceDevice
 from syncline.storage.conformance.device_file import HeldRow
-from syncline.storage.models import Feed, Position, QueueRead, RecordWrite, Session, WriteResult
+from syncline.storage.contract import Judge
+from syncline.storage.models import (
+    Change,
+    Collected,
+    CurrentRecord,
+    Decision,
+    Feed,
+    Position,
+    QueueRead,
+    Receipt,
+    RecordWrite,
+    Session,
+    UploadBatch,
+    UploadOutcome,
+    WriteResult,
+)
 from syncline.storage.sql.store import SqlStore
-from syncline.storage.sql.tables import account_head
+from syncline.storage.sql.tables import account_head, upload_receipt
 from syncline.storage.sql.write_plan import CurrentRow, ItemName
 
 _UNLUCKY_S = 0.01
@@ -128,3 +145,67 @@ class DepartureAtAnEqualRevision(ReferenceDevice):
 
     def may_remove(self, held: HeldRow, revision: int) -> bool:
         return revision >= held.revision
+
+
+class ReceiptsIgnored(SqlStore):
+    """No receipt is left or looked up: a change that comes twice is done twice."""
+
+    def _insert_receipts(self, *arguments: Any) -> None:
+        pass
+
+
+class ReceiptsReadBeforeTheLock(SqlStore):
+    """Receipts are looked up before the head is taken."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._known = threading.local()
+
+    def _upload_batch(
+        self, connection: Connection, account_id: str, device_uuid: UUID, batch: UploadBatch, judge: Judge
+    ) -> UploadOutcome:
+        uuids = [change.change_uuid for change in batch.changes]
+        self._known.receipts = super()._receipts_by_uuid(connection, account_id, device_uuid, uuids)
+        time.sleep(_UNLUCKY_S)
+        return super()._upload_batch(connection, account_id, device_uuid, batch, judge)
+
+    def _receipts_by_uuid(self, *arguments: Any) -> dict[bytes, Receipt]:
+        return dict(self._known.receipts)
+
+    def _receipts_by_seq(self, *arguments: Any) -> dict[int, Receipt]:
+        return {receipt.change_seq: receipt for receipt in self._known.receipts.values()}
+
+
+class ReceiptsTrimmedByAge(SqlStore):
+    """Old receipts go whether or not the device has told that it settled them."""
+
+    def collect(self, account_id: str, *, devices_seen_before: int, now: int) -> Collected:
+        collected = super().collect(account_id, devices_seen_before=devices_seen_before, now=now)
+        old = upload_receipt.c.decided_at < devices_seen_before
+        trim = delete(upload_receipt).where(upload_receipt.c.account_id == account_id, old)
+        self._database.write(lambda connection: connection.execute(trim))
+        return collected
+
+
+class OldValuesOnly(SqlStore):
+    """A field is contested if its value is not the one that the device saw, even if it is the one that it wants."""
+
+    def upload(self, account_id: str, device_uuid: UUID, batch: UploadBatch, judge: Judge) -> UploadOutcome:
+        def decide(change: Change, current: CurrentRecord | None, news: bool) -> Decision:
+            if change.content.operation is Operation.UPDATE and current is not None and current.frame is not None:
+                data = parse_object(current.frame)
+                if any(field_text(data, edit.name) != edit.old for edit in change.content.edits):
+                    return Decision(Verdict.SERVER_WON)
+            return judge(change, current, news)
+
+        return super().upload(account_id, device_uuid, batch, decide)
+
+
+class OwnChangesAreNews(SqlStore):
+    """Whatever is above the base counts as changed by others, the device's own changes, too."""
+
+    def upload(self, account_id: str, device_uuid: UUID, batch: UploadBatch, judge: Judge) -> UploadOutcome:
+        def decide(change: Change, current: CurrentRecord | None, _: bool) -> Decision:
+            return judge(change, current, current is not None and current.revision > change.base_revision)
+
+        return super().upload(account_id, device_uuid, batch, decide)

@@ -16,6 +16,11 @@ from tests.conformance.planted_bugs import (
     HeadTakenLast,
     NoDepartureFromATombstone,
     OldEpochHonoured,
+    OldValuesOnly,
+    OwnChangesAreNews,
+    ReceiptsIgnored,
+    ReceiptsReadBeforeTheLock,
+    ReceiptsTrimmedByAge,
     RevisionsFromASequence,
     RowsReadAfterHead,
 )
@@ -52,9 +57,25 @@ ON_ANY_DATABASE = [
             SUITE.test_g10_a_stale_acknowledgement_releases_nothing,
         ),
     ),
+    Planted(
+        ReceiptsIgnored,
+        (
+            SUITE.test_g6_a_change_under_a_new_number_is_the_same_change,
+            SUITE.test_g6_a_settled_change_is_known_while_its_receipt_is_there,
+        ),
+    ),
+    Planted(ReceiptsTrimmedByAge, (SUITE.test_g6_a_receipt_stays_until_it_is_settled,)),
+    Planted(
+        OldValuesOnly,
+        (
+            SUITE.test_g7_a_chain_made_again_does_not_contest_itself,
+            SUITE.test_g7_edits_that_others_made_as_well_are_no_conflict,
+        ),
+    ),
+    Planted(OwnChangesAreNews, (SUITE.test_g7_a_chain_of_edits_does_not_contest_itself,)),
 ]
 # SQLite has one writer at a time from the first statement on, and every read transaction is one snapshot: there,
-# these three are no bugs.
+# these are no bugs.
 ON_POSTGRES_ONLY = [
     Planted(RevisionsFromASequence, (SUITE.test_g1_followers_miss_nothing,)),
     Planted(
@@ -64,6 +85,7 @@ ON_POSTGRES_ONLY = [
             SUITE.test_g10_concurrent_moves_leave_every_departure,
         ),
     ),
+    Planted(ReceiptsReadBeforeTheLock, (SUITE.test_g6_one_message_from_many_threads_is_done_once,)),
     Planted(RowsReadAfterHead, (SUITE.test_g5_readers_see_whole_transactions,)),
 ]
 

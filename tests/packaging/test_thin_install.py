@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncline.server.records import record_write
+from syncline.server.schema_file import load_schema_file
 from syncline.storage import open_store
 from tests.harness.server import NOTES, declare_notes, start_server
 
@@ -55,6 +56,32 @@ def test_the_device_file_of_the_readme_needs_no_more(thin_python: Path, sqlite_u
         command = [str(thin_python), str(ROOT / "examples/device_file.py"), server.address, sql]
         output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
     assert output.splitlines() == ["1 items came, the copy stands at revision 1", "n1 x"]
+
+
+def test_the_offline_program_of_the_readme_needs_no_more(thin_python: Path, sqlite_url: str, tmp_path: Path) -> None:
+    schema = load_schema_file(ROOT / "examples/nycflights13.schema.yaml")
+    airlines = schema.object_type("airlines")
+    assert airlines is not None
+    store = open_store(sqlite_url)
+    store.create_account("dev")
+    store.write_schema("dev", schema, expected_version=0)
+    rows = {"UA": "United Air Lines Inc.", "HA": "Hawaiian Airlines Inc."}
+    writes = [record_write(airlines, {"carrier": key, "name": name}, modified_at=1) for key, name in rows.items()]
+    store.write_records("dev", writes)
+    with start_server(sqlite_url) as server:
+        command = [str(thin_python), str(ROOT / "examples/edit_offline.py"), server.address]
+        output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert output.splitlines() == [
+        "insert ZZ {'carrier': 'ZZ', 'name': 'Zigzag Air'}",
+        "update UA {'carrier': 'UA', 'name': 'United'}",
+        "2 changes went up, 0 were refused",
+    ]
+    assert {record.key for record in store.scan_records("dev", "airlines", after_key=None, limit=9)} == {
+        "HA",
+        "UA",
+        "ZZ",
+    }
+    store.close()
 
 
 def test_the_program_of_the_readme_reads_the_queue_and_acknowledges(

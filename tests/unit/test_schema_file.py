@@ -110,6 +110,48 @@ def test_a_file_that_is_no_schema_file_is_refused(tmp_path: Path, data: bytes, l
     assert refused.value.line == line
 
 
+DOTTED = """\
+scopes:
+  scopes:
+    scopes.planes:
+      fields: {id: string}
+  a.b:
+    planes:
+      read_only: true
+      merge_unsent_updates: true
+      conflict_policy: resolver
+      resolver: keep_both
+      fields:
+        id: string
+"""
+
+
+def test_names_may_hold_dots(tmp_path: Path) -> None:
+    first, second = _load(tmp_path, DOTTED)
+    assert (first.scope, first.name, first.local_name) == ("scopes", "scopes.planes", "planes")
+    assert (second.scope, second.name, second.resolver) == ("a.b", "planes", "keep_both")
+    assert second.read_only
+    assert second.merge_unsent_updates
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"),
+    [
+        ("{id: string}", "{id: text}", 4, "scopes.planes.fields.id.type: must be one of"),
+        ("    planes", "    a.b.planes", 6, "a.b.planes: the name of an object type"),
+        ("resolver: keep_both", "resolver: [keep, both]", 10, "planes.resolver: must name a resolver"),
+        ("        id: string", "        id: text", 12, "planes.fields.id.type: must be one of"),
+    ],
+)
+def test_an_error_names_its_line_below_names_with_dots(
+    tmp_path: Path, old: str, new: str, line: int, reason: str
+) -> None:
+    assert old in DOTTED
+    with pytest.raises(SchemaFileError, match=reason) as refused:
+        _load(tmp_path, DOTTED.replace(old, new, 1))
+    assert refused.value.line == line
+
+
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SchemaFileError, match="No such file"):
         load_schema_file(tmp_path / "nothing.yaml")

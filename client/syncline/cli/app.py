@@ -7,24 +7,40 @@ import sys
 
 import typer
 
-from syncline.cli import query, status, sync, watch
+from syncline.cli import (
+    conflicts,
+    pending,
+    push,
+    query,
+    reconcile,
+    resend,
+    reset,
+    roll_back,
+    setting,
+    status,
+    sync,
+    watch,
+)
 from syncline.client import ConnectionLost, Superseded, SyncError
-from syncline.replica import ReplicaError
+from syncline.replica import DeferredRecord, KeyTaken, ReplicaError, UnsentChanges
 
 app = typer.Typer(
     name="syncline",
-    help="Keeps an exact copy of an account's records in a SQLite file, and reads it.",
+    help="Keeps an exact copy of an account's records in a SQLite file, reads it, and edits it.",
     epilog="SYNCLINE_SERVER and SYNCLINE_FILE stand in for --server and FILE.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (sync, watch, query, status):
+for command in (sync, push, watch, query, status, setting, pending, roll_back, resend, conflicts, reset, reconcile):
     command.register(app)
 
-_ADVICE: dict[type[SyncError], str] = {
+_ADVICE: dict[type[Exception], str] = {
     ConnectionLost: " (is the server running, and is --server right?)",
     Superseded: " (is a copy of this file in use?)",
+    UnsentChanges: " (add --discard-unsent)",
+    DeferredRecord: " (add --defer)",
+    KeyTaken: " (leave out --create to change it)",
 }
 
 
@@ -35,7 +51,7 @@ def run() -> None:
         app(standalone_mode=True)
     except (ReplicaError, SyncError, OSError) as error:  # the last: an output that takes no more
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")
-        print(f"error: {_one_line(error)} {advice}".rstrip(), file=sys.stderr)
+        print(f"error: {_one_line(error)}{advice}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -26,3 +26,4 @@ CaFileOption = Annotated[
     Path | None,
     typer.Option("--ca-file", help="PEM file of the authorities to trust for TLS.", dir_okay=False, exists=True),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from syncline.replica import Refusal
+
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 console = Console(highlight=False, soft_wrap=False)
 if not console.is_terminal:
@@ -27,6 +35,16 @@ def print_table(columns: Sequence[str | Column], rows: Iterable[Sequence[object]
 def print_line(text: str) -> None:
     """Print one line as it is."""
     console.print(Text(printable(text)), soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document: of dataclasses, enums, UUIDs, bytes (as hexadecimal digits) and plain values."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def print_json_line(value: object) -> None:
+    """Print one JSON document on one line."""
+    typer.echo(compact(value))
 
 
 def print_failed(failed: Sequence[Refusal]) -> None:
@@ -55,3 +73,24 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def compact(value: object) -> str | None:
+    """A value as JSON on one line; None stays what it is."""
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def local_time(unix_us: int) -> str:
+    """Microseconds since the Unix epoch as a time of day here."""
+    at = (_UNIX_EPOCH + timedelta(microseconds=unix_us)).astimezone()
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _plain(value: object) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)

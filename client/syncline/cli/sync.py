@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from syncline.cli.options import CaFileOption, FileArgument, ScopeOption, ServerOption, TokenOption
-from syncline.cli.output import print_failed, print_line, print_table, right
+from syncline.cli.options import CaFileOption, FileArgument, JsonOption, ScopeOption, ServerOption, TokenOption
+from syncline.cli.output import print_failed, print_json, print_line, print_table, right
 from syncline.cli.progress import progress_bar
+from syncline.cli.uploads import print_upload
 from syncline.replica import Replica, SyncReport
 
 FullOption = Annotated[
@@ -29,8 +30,9 @@ def sync(
     full: FullOption = False,
     token: TokenOption = None,
     ca_file: CaFileOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Bring the file up to date with the server, and acknowledge all of it.
+    """Send the changes that wait in the file, bring it up to date with the server, and acknowledge all that came.
 
     A file that does not exist is made, as a new device. A download that was interrupted goes on where it ended.
     """
@@ -38,10 +40,14 @@ def sync(
         started = time.monotonic()
         with progress_bar() as progress:
             report = replica.sync(scopes=scope or (), full_resync=full, progress=progress)
-        _print_report(report, time.monotonic() - started)
+        if as_json:
+            print_json(report)
+        else:
+            _print_report(report, time.monotonic() - started)
 
 
 def _print_report(report: SyncReport, seconds: float) -> None:
+    print_upload(report.upload)
     if report.nothing_new:
         print_line(f"nothing new: the file is at revision {report.checkpoint_revision:,}")
     else:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from syncline.cli.options import CaFileOption, FileArgument, ScopeOption, ServerOption, TokenOption
-from syncline.cli.output import print_line
+from syncline.cli.output import print_json_line, print_line
 from syncline.replica import Replica, SyncReport
+
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print a JSON document on each line instead of text.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -22,15 +25,19 @@ def watch(
     scope: ScopeOption = None,
     token: TokenOption = None,
     ca_file: CaFileOption = None,
+    as_json: JsonLinesOption = False,
 ) -> None:
-    """Keep the file up to date as things change, until Ctrl-C. Prints a line for each checkpoint.
+    """Keep the file up to date as things change, and send its changes, until Ctrl-C. Prints a line for each checkpoint.
 
-    + inserted, ~ updated, - deleted, ! rejected. A lost connection is made again.
+    + inserted, ~ updated, - deleted, ! rejected, ^ sent. A lost connection is made again.
     """
     with Replica.open(file, server, token=token, ca_file=ca_file) as replica:
         try:
             for report in replica.watch(scopes=scope or ()):
-                print_line(_line(report))
+                if as_json:
+                    print_json_line(report)
+                else:
+                    print_line(_line(report))
         except KeyboardInterrupt:
             return
 
@@ -42,4 +49,7 @@ def _line(report: SyncReport) -> str:
         + (f" !{counts.rejected:,}" if counts.rejected else "")
         for object_type, counts in sorted(report.counts.items())
     ]
+    if report.upload.counts:
+        rejected = len(report.upload.rejected)
+        changes.append(f"^{report.upload.total:,}" + (f" of which {rejected:,} rejected" if rejected else ""))
     return f"{now} revision {report.checkpoint_revision:,}: {', '.join(changes) or 'up to date'}"

@@ -1,14 +1,15 @@
-"""The thin client: reads a device's queue and acknowledges, from ordinary and from asyncio programs."""
+"""The thin client: reads a device's queue, acknowledges and uploads, from ordinary and from asyncio programs."""
 
 from syncline.client.answers import Ack, Answer, AsyncHandler, Handler, Nack
 from syncline.client.async_client import AsyncSyncClient
 from syncline.client.backoff import Backoff
 from syncline.client.endpoint import Device, Token
 from syncline.client.errors import (
-    ERROR_BY_REASON,
     AccountNotFound,
     AckOverdue,
     AlreadySyncing,
+    AnswerInvalid,
+    AnswerMissing,
     CallCancelled,
     CallFailed,
     ClientClosed,
@@ -24,6 +25,7 @@ from syncline.client.errors import (
     InvalidField,
     InvalidOption,
     LimitReached,
+    NothingInFlight,
     ObjectTypeNotFound,
     Overloaded,
     PageInvalid,
@@ -32,17 +34,39 @@ from syncline.client.errors import (
     SchemaChanged,
     SchemaChangeRefused,
     ScopeNotFound,
+    SeqReused,
+    SeqSettled,
     SessionExpired,
     SessionNotFound,
+    StaleDevice,
+    StoreEpochChanged,
     StoreUnavailable,
     Superseded,
     SyncError,
 )
+from syncline.client.failures import rejection_of
 from syncline.client.items import Data, EventType, Meta
 from syncline.client.pages import Page
+from syncline.client.reasons import ERROR_BY_REASON
+from syncline.client.rejections import (
+    BaseFromFuture,
+    BucketNotGranted,
+    ChangeInvalid,
+    ChangeRejected,
+    ChangeTooLarge,
+    ConflictRefused,
+    GroupIncomplete,
+    GroupRejected,
+    KeyChanged,
+    KeyTaken,
+    ResolverFailed,
+    StoreRefused,
+    TypeReadOnly,
+)
 from syncline.client.run import SyncResult
 from syncline.client.streams import AsyncPageStream, PageStream
 from syncline.client.sync_client import SyncClient
+from syncline.client.uploads import AsyncUploadStream, UploadStream
 
 __all__ = [
     "ERROR_BY_REASON",
@@ -51,13 +75,22 @@ __all__ = [
     "AckOverdue",
     "AlreadySyncing",
     "Answer",
+    "AnswerInvalid",
+    "AnswerMissing",
     "AsyncHandler",
     "AsyncPageStream",
     "AsyncSyncClient",
+    "AsyncUploadStream",
     "Backoff",
+    "BaseFromFuture",
+    "BucketNotGranted",
     "CallCancelled",
     "CallFailed",
+    "ChangeInvalid",
+    "ChangeRejected",
+    "ChangeTooLarge",
     "ClientClosed",
+    "ConflictRefused",
     "ConnectionLost",
     "Data",
     "DeadlineExceeded",
@@ -68,30 +101,44 @@ __all__ = [
     "EventType",
     "Feed",
     "FieldViolation",
+    "GroupIncomplete",
+    "GroupRejected",
     "Handler",
     "HandlerError",
     "InternalError",
     "InvalidField",
     "InvalidOption",
+    "KeyChanged",
+    "KeyTaken",
     "LimitReached",
     "Meta",
     "Nack",
+    "NothingInFlight",
     "ObjectTypeNotFound",
     "Overloaded",
     "Page",
     "PageInvalid",
     "PageMissing",
     "PageStream",
+    "ResolverFailed",
     "ResyncRequired",
     "SchemaChangeRefused",
     "SchemaChanged",
     "ScopeNotFound",
+    "SeqReused",
+    "SeqSettled",
     "SessionExpired",
     "SessionNotFound",
+    "StaleDevice",
+    "StoreEpochChanged",
+    "StoreRefused",
     "StoreUnavailable",
     "Superseded",
     "SyncClient",
     "SyncError",
     "SyncResult",
     "Token",
+    "TypeReadOnly",
+    "UploadStream",
+    "rejection_of",
 ]

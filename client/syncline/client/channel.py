@@ -16,13 +16,16 @@ MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
 _SERVICE = "syncline.v1.SyncService"
 
+_REPEATED = ("StartSession", "Acknowledge", "ListConflicts", "Reconcile", "GetSchema")
+"""Calls that may be repeated without harm."""
+
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
-            # Calls that may be repeated without harm. FetchQueue is not among them: its answer, once lost, is
-            # not given again. ReadQueue is resumed by a new session.
-            "name": [{"service": _SERVICE, "method": name} for name in ("StartSession", "Acknowledge", "GetSchema")],
+            # FetchQueue is not among them: its answer, once lost, is not given again. ReadQueue is resumed by a new
+            # session, Upload by a new stream.
+            "name": [{"service": _SERVICE, "method": name} for name in _REPEATED],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",

@@ -1,8 +1,12 @@
-"""What the client raises. One class per meaning; for errors of the server, one per reason of `ErrorReason`."""
+"""What the client raises. One class per meaning; for errors of the server, one per reason of `ErrorReason`.
+
+The reasons for which a change is rejected stand in `rejections`, the class for each reason in `reasons`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
@@ -37,6 +41,13 @@ class Failure:
     feeds: tuple[Feed, ...] = ()
     retry_after: float | None = None
     request_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What goes with the reason."""
+
+    def number(self, name: str) -> int:
+        """A number of the metadata; 0 if it is missing, which no number that goes with a reason is."""
+        text = self.metadata.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 class SyncError(Exception):
@@ -82,6 +93,11 @@ class SyncError(Exception):
     def request_id(self) -> str:
         """The id under which the server's log has the details, if it gave one."""
         return self.failure.request_id
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the server says besides, in its own words for machines; which names there are depends on the reason."""
+        return self.failure.metadata
 
 
 # Reasons that the server gives
@@ -161,25 +177,46 @@ class AccountNotFound(SyncError):
     """There is no such account."""
 
 
-ERROR_BY_REASON: dict[str, type[SyncError]] = {
-    "INVALID_FIELD": InvalidField,
-    "DEVICE_UUID_INVALID": DeviceUuidInvalid,
-    "SESSION_NOT_FOUND": SessionNotFound,
-    "SESSION_EXPIRED": SessionExpired,
-    "RESYNC_REQUIRED": ResyncRequired,
-    "SUPERSEDED": Superseded,
-    "ACK_OVERDUE": AckOverdue,
-    "SCOPE_NOT_FOUND": ScopeNotFound,
-    "OBJECT_TYPE_NOT_FOUND": ObjectTypeNotFound,
-    "SCHEMA_CHANGE_REFUSED": SchemaChangeRefused,
-    "SCHEMA_CHANGED": SchemaChanged,
-    "LIMIT_REACHED": LimitReached,
-    "DRAINING": Draining,
-    "STORE_UNAVAILABLE": StoreUnavailable,
-    "INTERNAL_ERROR": InternalError,
-    "ACCOUNT_NOT_FOUND": AccountNotFound,
-}
-"""The class for each name of `ErrorReason`."""
+class StoreEpochChanged(SyncError):
+    """The server's history is another one than the device knows: a backup was restored. Nothing was decided.
+
+    Start a session, and queue again what has no verdict.
+    """
+
+
+class SeqReused(SyncError):
+    """Another change went under `change_seq`: the device was put back from a copy, or its file was copied.
+
+    Number this change and all later ones anew, from `next_change_seq`.
+    """
+
+    @property
+    def change_seq(self) -> int:
+        """The number that cannot be used."""
+        return self.failure.number("change_seq")
+
+    @property
+    def next_change_seq(self) -> int:
+        """The lowest number that no change of the device was decided under."""
+        return self.failure.number("next_change_seq")
+
+
+class SeqSettled(SyncError):
+    """The device told that it has the verdict of `change_seq`, and the server does not know it any more."""
+
+    @property
+    def change_seq(self) -> int:
+        """The number of the change."""
+        return self.failure.number("change_seq")
+
+    @property
+    def last_change_seq(self) -> int:
+        """The same holds of the changes that were sent after it in the same message, up to this number."""
+        return self.failure.number("last_change_seq") or self.change_seq
+
+
+class StaleDevice(SyncError):
+    """The server does not know the device that the numbers of the changes speak of: it was forgotten."""
 
 
 # Calls that failed without a reason of ours
@@ -240,6 +277,20 @@ class PageMissing(SyncError):
 
 class PageInvalid(SyncError):
     """The server sent a page that breaks the contract."""
+
+
+class AnswerMissing(SyncError):
+    """The server ended an upload without answering all changes. What has no answer is to be sent again."""
+
+    _PASSES = True
+
+
+class AnswerInvalid(SyncError):
+    """The server sent an answer that breaks the contract."""
+
+
+class NothingInFlight(SyncError):
+    """`receive` was called while every message of the upload was answered. It would have waited for ever."""
 
 
 class HandlerError(SyncError):

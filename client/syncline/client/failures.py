@@ -1,4 +1,7 @@
-"""Turns a failed call into the error for its reason. Goes by status and details, never by a message's text."""
+"""Turns a failed call, and the status of a rejected change, into the error for its reason.
+
+Goes by status and details, never by a message's text.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_status import rpc_status
 
 from syncline.client.errors import (
-    ERROR_BY_REASON,
     CallCancelled,
     CallFailed,
     ConnectionLost,
@@ -22,6 +24,8 @@ from syncline.client.errors import (
     Overloaded,
     SyncError,
 )
+from syncline.client.reasons import ERROR_BY_REASON
+from syncline.client.rejections import ChangeRejected
 
 DOMAIN = "syncline"
 
@@ -35,6 +39,8 @@ _ERROR_BY_STATUS: dict[grpc.StatusCode, type[CallFailed]] = {
     grpc.StatusCode.CANCELLED: CallCancelled,
 }
 
+_STATUS_BY_CODE: dict[int, grpc.StatusCode] = {status.value[0]: status for status in grpc.StatusCode}
+
 _Detail = TypeVar("_Detail", bound=Message)
 
 
@@ -42,19 +48,31 @@ def error_from_call(call: grpc.RpcError) -> SyncError:
     """The error that the failed call stands for. The caller raises it `from` the call."""
     status: grpc.StatusCode = call.code()
     text: str = call.details() or status.name
-    details = _details(call)
+    failure = _failure(status, _details(call))
+    kind = ERROR_BY_REASON.get(failure.reason) if failure.reason else _ERROR_BY_STATUS.get(status)
+    return (kind or CallFailed)(text, failure)
+
+
+def rejection_of(status: status_pb2.Status) -> ChangeRejected:
+    """Why a change was rejected, from the status of its answer."""
+    failure = _failure(_STATUS_BY_CODE.get(status.code), status)
+    kind = ERROR_BY_REASON.get(failure.reason, ChangeRejected)
+    return (kind if issubclass(kind, ChangeRejected) else ChangeRejected)(status.message or failure.reason, failure)
+
+
+def _failure(status: grpc.StatusCode | None, details: status_pb2.Status | None) -> Failure:
     info = _first(details, error_details_pb2.ErrorInfo)
-    reason = info.reason if info is not None and info.domain == DOMAIN else ""
-    failure = Failure(
-        reason=reason,
+    if info is None or info.domain != DOMAIN:
+        info = error_details_pb2.ErrorInfo()
+    return Failure(
+        reason=info.reason,
         status=status,
         field_violations=_field_violations(details),
         feeds=_feeds(details),
         retry_after=_retry_after(details),
         request_id=_request_id(details),
+        metadata=dict(info.metadata),
     )
-    kind = ERROR_BY_REASON.get(reason) if reason else _ERROR_BY_STATUS.get(status)
-    return (kind or CallFailed)(text, failure)
 
 
 def _details(call: grpc.RpcError) -> status_pb2.Status | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from syncline.client.errors import InvalidOption
-from syncline.v1 import queue_pb2, sync_service_pb2
+from syncline.v1 import queue_pb2, sync_service_pb2, upload_pb2
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,6 +81,24 @@ def acknowledge_request(
 ) -> sync_service_pb2.AcknowledgeRequest:
     """A request of Acknowledge."""
     return sync_service_pb2.AcknowledgeRequest(ack_keys=ack_keys, rejections=rejections)
+
+
+@checked
+def upload_request(
+    changes: Sequence[upload_pb2.Change], *, settled_through: int, store_epoch: str
+) -> upload_pb2.UploadRequest:
+    """A message of Upload."""
+    return upload_pb2.UploadRequest(store_epoch=store_epoch, settled_through=settled_through, changes=changes)
+
+
+@checked
+def list_conflicts_request(
+    *, all_devices: bool, object_type: str, key: str | None, page_size: int | None
+) -> upload_pb2.ListConflictsRequest:
+    """A request of ListConflicts for the first page."""
+    return upload_pb2.ListConflictsRequest(
+        all_devices=all_devices, object_type=object_type, key=key, page_size=page_size
+    )
 
 
 @checked

@@ -21,6 +21,7 @@ _CONFLICT_POLICIES = {
     schema_pb2.CONFLICT_POLICY_CLIENT_WINS: ConflictPolicy.CLIENT_WINS,
     schema_pb2.CONFLICT_POLICY_SERVER_WINS: ConflictPolicy.SERVER_WINS,
     schema_pb2.CONFLICT_POLICY_REJECT: ConflictPolicy.REJECT,
+    schema_pb2.CONFLICT_POLICY_RESOLVER: ConflictPolicy.RESOLVER,
 }
 
 _DELETE_RULES = {
@@ -42,6 +43,9 @@ def _object_type(message: schema_pb2.ObjectType) -> ObjectType:
         primary_key=tuple(message.primary_key),
         relationships=tuple(_relationship(relationship) for relationship in message.relationships),
         conflict_policy=_CONFLICT_POLICIES.get(message.conflict_policy, ConflictPolicy.MERGE_FIELDS),
+        resolver=message.resolver,
+        read_only=message.read_only,
+        merge_unsent_updates=message.merge_unsent_updates,
     )
 
 

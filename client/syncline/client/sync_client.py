@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event, Lock
 from types import TracebackType
 from typing import Self, TypeVar
@@ -22,6 +22,7 @@ from syncline.client.requests import (
     acknowledge_request,
     fetch_queue_request,
     get_schema_request,
+    list_conflicts_request,
     read_queue_request,
     start_session_request,
 )
@@ -29,8 +30,9 @@ from syncline.client.run import SyncResult, SyncRun
 from syncline.client.schema import schema_from_message
 from syncline.client.streams import PageStream
 from syncline.client.sync_loop import SyncLoop
+from syncline.client.uploads import UploadStream
 from syncline.data.schema import Schema
-from syncline.v1 import queue_pb2, sync_service_pb2
+from syncline.v1 import queue_pb2, sync_service_pb2, upload_pb2
 from syncline.v1.sync_service_pb2_grpc import SyncServiceStub
 
 _Request = TypeVar("_Request")
@@ -40,8 +42,8 @@ _Response = TypeVar("_Response")
 class SyncClient:
     """A device's connection to a server of Syncline. Threads may share it.
 
-    Every call raises `syncline.client.SyncError`, by one class per reason. The calls StartSession, Acknowledge and
-    GetSchema are repeated by themselves a few times if the server cannot be reached.
+    Every call raises `syncline.client.SyncError`, by one class per reason. All calls but ReadQueue, FetchQueue
+    and Upload are repeated by themselves a few times if the server cannot be reached.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class SyncClient:
             token: A bearer token, or a function that gives the one to use now.
             ca_file: PEM file of the authorities to trust; unset: those that come with gRPC.
             insecure: True: no TLS. Unset: no TLS only to loopback addresses and without a `ca_file`.
-            deadline_s: The longest that one call may take, in seconds. A stream of pages has no deadline.
+            deadline_s: The longest that one call may take, in seconds. Streams have no deadline.
             resume_attempts_max: How often in a row `sync` starts a new session without getting a page.
             name: The application, as operators will see it. At most 100 characters.
             version: Its version. At most 100 characters.
@@ -151,6 +153,38 @@ class SyncClient:
         request = acknowledge_request(ack_keys, rejections)
         return self._call(self._stub.Acknowledge, request)
 
+    def upload(self, store_epoch: str) -> UploadStream:
+        """Open a stream of changes. It ends an older one of the device.
+
+        Args:
+            store_epoch: The identity of the server's history that the changes belong to, as StartSession answered it.
+        """
+        self._check_open()
+        return UploadStream(self._stub.Upload, self._endpoint.metadata(), store_epoch)
+
+    def list_conflicts(
+        self,
+        *,
+        all_devices: bool = False,
+        object_type: str = "",
+        key: str | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[upload_pb2.Conflict]:
+        """The conflict log, newest first, fetched page by page as it is read.
+
+        Args:
+            all_devices: Those of every device in the buckets that this one is granted, not only its own.
+            object_type: Only those of this object type.
+            key: Only those of this record of the object type.
+            page_size: How many are fetched at once: 1 to 500.
+        """
+        request = list_conflicts_request(all_devices=all_devices, object_type=object_type, key=key, page_size=page_size)
+        return self._read_conflicts(request)
+
+    def reconcile(self, request: upload_pb2.ReconcileRequest) -> upload_pb2.ReconcileResponse:
+        """Compare a copy with the server's records by ranges of keys, and fetch records by key."""
+        return self._call(self._stub.Reconcile, request)
+
     def get_schema(self, known_version: int = 0) -> Schema | None:
         """The schema in force; None if that is `known_version`."""
         request = get_schema_request(known_version)
@@ -230,6 +264,14 @@ class SyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _read_conflicts(self, request: upload_pb2.ListConflictsRequest) -> Iterator[upload_pb2.Conflict]:
+        while True:
+            response = self._call(self._stub.ListConflicts, request)
+            yield from response.conflicts
+            if not response.next_page_token:
+                return
+            request.page_token = response.next_page_token
 
     def _call(self, method: grpc.UnaryUnaryMultiCallable[_Request, _Response], request: _Request) -> _Response:
         self._check_open()

@@ -1,4 +1,4 @@
-"""What the file takes over from the server when a session starts: account, history, schema."""
+"""What the file takes over from the server when a session starts: account, history, numbers of changes, schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from syncline.data.schema_rules import check_schema
 from syncline.replica.connection import transaction
 from syncline.replica.errors import ForeignAccount, SchemaUnusable
 from syncline.replica.facts import read_facts, write_facts, write_schema
+from syncline.replica.numbering import go_on_from
 from syncline.replica.tables import create_missing
+from syncline.replica.verdicts import requeue, take_back
 
 
 def adopt_account(connection: sqlite3.Connection, account: str) -> None:
@@ -35,7 +37,8 @@ def adopt_store_epoch(connection: sqlite3.Connection, store_epoch: str) -> None:
     """Take over a new history of the server: its revisions say nothing about those of the old one.
 
     Positions go, so that every feed is loaded anew; rows stay until the checkpoint after that. What was staged or
-    refused under the old history goes, too: it comes again.
+    refused under the old history goes, too: it comes again. Local changes that the new history may lack wait
+    to go up again.
     """
     own = read_facts(connection).store_epoch
     if own == store_epoch:
@@ -46,7 +49,15 @@ def adopt_store_epoch(connection: sqlite3.Connection, store_epoch: str) -> None:
             connection.execute("DELETE FROM syncline_staged")
             connection.execute("DELETE FROM syncline_refused")
             connection.execute("UPDATE syncline_load SET settled = 0 WHERE settled")
+            requeue(connection)
         write_facts(connection, store_epoch=store_epoch)
+
+
+def adopt_numbers(connection: sqlite3.Connection, next_change_seq: int, answered_before: int) -> None:
+    """Take over where the server had got with the numbers of this device's changes; it had answered so far then."""
+    with transaction(connection):
+        stale = go_on_from(connection, next_change_seq, answered_before)
+        take_back(connection, read_facts(connection).schema, stale)
 
 
 def adopt_schema(connection: sqlite3.Connection, client: SyncClient) -> Schema:

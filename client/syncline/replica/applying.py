@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from syncline.data.schema import Schema
-from syncline.replica.checkpoint import has_work, reach_checkpoint
+from syncline.replica import change_log, overlay
+from syncline.replica.checkpoint import has_work, reach_checkpoint, write_heads
 from syncline.replica.connection import transaction
 from syncline.replica.errors import ConstraintFailed
 from syncline.replica.facts import read_facts
@@ -89,6 +90,7 @@ class PageApplier:
         with transaction(self._connection):
             noted = self._refusals.note_states(failed)
             pending = has_work(self._connection, self._schema, self._scopes)
+            pending |= write_heads(self._connection, self._schema, self._scopes, head_revision)
             if not (moved or gone or noted or pending or head_revision != self._checkpoint_revision):
                 return {}
             self._feeds.write(served)
@@ -124,12 +126,14 @@ class PageApplier:
                     publish(self._connection, kind)
             for object_type in staged:
                 move_staged(self._connection, object_type, everywhere)
+            if not change_log.is_empty(self._connection):
+                overlay.refresh_scopes(self._connection, self._schema, ())
             clear_staged(self._connection, everywhere)
         self._loading.clear()
 
     def _open(self, message: queue_pb2.QueuePage) -> Incoming:
         """Open a page, and refuse what cannot be taken."""
-        reached = {(segment.scope, segment.bucket): segment.to_revision for segment in message.segments}
+        reached = {(each.scope, each.bucket): each.to_revision for each in message.segments if not each.redelivered}
         self._feeds.move(message.feeds, reached, message.checkpoint.head_revision)
         incoming = open_page(message, self._feeds)
         if self._unknown(incoming.upserts):
@@ -182,7 +186,17 @@ class PageApplier:
                 counts.setdefault(object_type, TypeCounts()).add(delete(self._connection, object_type, gone))
             else:
                 self._stage(object_type, gone)
+        if direct and not change_log.is_empty(self._connection):
+            self._lay_over(incoming)
         return counts
+
+    def _lay_over(self, incoming: Incoming) -> None:
+        """Lay local changes over what was just put or deleted, but for those of which it shows what came of them."""
+        for items in (incoming.upserts, incoming.deletes):
+            for object_type, rows in items.items():
+                if object_type not in self._loading:
+                    reached = [(row[0], row[2]) for row in rows]
+                    overlay.cover_items(self._connection, object_type, reached)
 
     def _stage(self, object_type: str, rows: list[Row] | list[tuple[str, str, int, int, None]]) -> None:
         stage(self._connection, object_type, rows)

@@ -15,7 +15,9 @@ Connect = Callable[..., sqlite3.Connection]
 SQLITE_VERSION_MIN = (3, 38, 0)
 """The first with JSON functions always built in, and `->`."""
 
-_BUSY_TIMEOUT_S = 10.0
+BUSY_TIMEOUT_S = 60
+"""How long one connection waits for another's transaction: pages and checkpoints for an app's, an app for theirs."""
+
 _PAGE_BYTES = 8192
 _CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 10_000
@@ -35,7 +37,7 @@ def check_sqlite_version() -> None:
 
 def open_writer(path: Path, connect: Connect) -> sqlite3.Connection:
     """The one connection that writes. A file is not made or changed before its first use."""
-    return connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    return connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
 
 
 def make_durable(connection: sqlite3.Connection) -> None:
@@ -49,7 +51,7 @@ def make_durable(connection: sqlite3.Connection) -> None:
 
 def open_reader(path: Path, connect: Connect) -> sqlite3.Connection:
     """A connection that cannot write; it sees what is committed. The file must exist."""
-    connection = connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    connection = connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     connection.set_authorizer(_refuse_other_files)
     return connection
 

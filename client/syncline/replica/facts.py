@@ -41,6 +41,12 @@ def read_facts(connection: sqlite3.Connection) -> Facts:
     )
 
 
+def read_store_epoch(connection: sqlite3.Connection) -> str:
+    """`Facts.store_epoch` alone."""
+    row = connection.execute("SELECT value FROM syncline_meta WHERE name = 'store_epoch'").fetchone()
+    return "" if row is None else str(row[0])
+
+
 def write_facts(connection: sqlite3.Connection, **values: str | int) -> None:
     """Set facts by the names that they have in `Facts`."""
     connection.executemany("INSERT OR REPLACE INTO syncline_meta (name, value) VALUES (?, ?)", list(values.items()))

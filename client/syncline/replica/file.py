@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 from syncline.replica.connection import Connect, check_sqlite_version, make_durable, open_writer, transaction
 from syncline.replica.errors import DeviceMismatch, translated
 from syncline.replica.facts import read_facts, write_facts
-from syncline.replica.layout import check, create, is_empty
+from syncline.replica.layout import FORMAT_VERSION, check, create, format_version, is_empty, upgrade
 from syncline.replica.lock import FileLock
+from syncline.replica.tables import create_missing
 
 
 class ReplicaFile:
@@ -64,6 +65,10 @@ class ReplicaFile:
             return
         check(self.connection, self.path)
         make_durable(self.connection)
-        own = read_facts(self.connection).device_uuid
-        if device not in (None, own):
-            raise DeviceMismatch(f"{self.path} belongs to the device {own}, not to {device}")
+        facts = read_facts(self.connection)
+        if device not in (None, facts.device_uuid):
+            raise DeviceMismatch(f"{self.path} belongs to the device {facts.device_uuid}, not to {device}")
+        if format_version(self.connection) < FORMAT_VERSION:
+            with transaction(self.connection):
+                upgrade(self.connection)
+                create_missing(self.connection, facts.schema)

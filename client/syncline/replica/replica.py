@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock, get_ident
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
-from weakref import ReferenceType, ref
+from weakref import WeakSet
 
 from syncline.client import AlreadySyncing, InvalidOption, SyncClient
 from syncline.client.endpoint import Token
 from syncline.data.schema import Schema
+from syncline.replica.change_log import ChangeState
+from syncline.replica.conflicts import Conflict
 from syncline.replica.connection import Connect
-from syncline.replica.errors import ReplicaError, SyncStopped, translated
+from syncline.replica.errors import ReplicaError, translated
+from syncline.replica.events import OnEvent, no_events
 from syncline.replica.facts import read_facts
 from syncline.replica.file import ReplicaFile
 from syncline.replica.incoming import Accept
+from syncline.replica.local_database import LocalDatabase
+from syncline.replica.objects import Objects
+from syncline.replica.outbox import BATCH_CHANGES
+from syncline.replica.pending import PendingInstances, count_instances, load_instances
 from syncline.replica.reader import Parameters, ReplicaReader
-from syncline.replica.report import Progress, SyncReport
-from syncline.replica.run import Run, RunOptions
+from syncline.replica.reading import ReadConnections, visible
+from syncline.replica.reconciling import ReconcileReport, reconcile
+from syncline.replica.report import Progress, SyncReport, UploadReport
+from syncline.replica.resetting import reset
+from syncline.replica.roll_back import RolledBack, roll_back
+from syncline.replica.run import Run, RunOptions, check_names
 from syncline.replica.status import Status
+from syncline.replica.uploader import ScopeTask
 
 CLIENT_NAME = "syncline-replica"
 PAGE_SIZE = 2_000
@@ -59,16 +72,17 @@ class Replica:
         self._file = file
         self._client = client
         self._device_uuid = device_uuid
-        self._by_page = by_page
-        self._page_size = page_size
-        self._attempts_max = attempts_max
-        self._accept = accept
+        self._defaults = RunOptions(by_page=by_page, page_size=page_size, attempts_max=attempts_max, accept=accept)
         self._reader = ReplicaReader(file.path, connect)
+        self._local = LocalDatabase(file.path, connect)
+        self._readers = ReadConnections(file.path, connect)
+        self._local.on_commit(self._local_change_made)
         self._running = Lock()
         self._run: Run | None = None
+        self._closed = False
         self._runner: int | None = None
         """The thread in which a run is under way."""
-        self._watching: ReferenceType[Generator[SyncReport]] | None = None
+        self._watches: WeakSet[Generator[SyncReport]] = WeakSet()
         """Weak: a watch ends when its iteration is left, as by `break`."""
 
     @classmethod
@@ -144,21 +158,42 @@ class Replica:
         """The schema as of the last session; version 0 before the first."""
         return self._reader.facts().schema
 
+    @property
+    def local(self) -> LocalDatabase:
+        """The app's side of the file: local writes."""
+        return self._local
+
     def sync(
         self,
         *,
         scopes: Collection[str] = (),
+        filters: Mapping[str, Collection[str]] | None = None,
+        tasks: Mapping[str, ScopeTask] | None = None,
+        upload: bool = True,
+        download: bool = True,
         full_resync: bool = False,
+        page_size: int | None = None,
+        upload_batch: int = BATCH_CHANGES,
         progress: Callable[[Progress], None] | None = None,
+        on_event: OnEvent | None = None,
     ) -> SyncReport:
-        """Download what is new, up to the next checkpoint, and acknowledge it.
+        """Upload the changes that wait, then download what is new, up to the next checkpoint.
 
-        A broken stream is resumed. What is stored stays, whatever happens.
+        A broken stream is resumed. What is stored stays, whatever happens, and no change is lost (G8): a device that
+        must load everything anew downloads first, and uploads then.
 
         Args:
             scopes: The scopes wanted; none mean all. Others stay as they are.
+            filters: Buckets wanted, by scope. Records of other buckets of the scope leave the file with the checkpoint,
+                and come back with a synchronisation that wants them.
+            tasks: What to do with single scopes.
+            upload: False: no change is sent.
+            download: False: nothing is received, as in `push`.
             full_resync: Load everything from the beginning. Readers keep the old rows until the checkpoint.
+            page_size: Items a page: 1 to 5,000. Unset: as the file was opened with.
+            upload_batch: Changes a message: 1 to 1,000. A transaction is sent in one message, however large.
             progress: Called after each page.
+            on_event: Told of everything that happens.
 
         Raises:
             ForeignAccount: the file belongs to another account.
@@ -166,30 +201,176 @@ class Replica:
             StorageFailed: the file cannot be written.
             SyncError: the server cannot be reached, or refuses.
         """
-        with self._running_one(scopes, full_resync=full_resync, follow=False, progress=progress) as run:
-            for report in run.reports():
-                return report
-        raise SyncStopped("the synchronisation was stopped; the next one goes on from here")
+        options = self._options(
+            scopes,
+            filters=filters or {},
+            tasks=tasks or {},
+            upload=upload,
+            download=download,
+            full_resync=full_resync,
+            page_size=page_size or self._defaults.page_size,
+            upload_batch=upload_batch,
+            progress=progress,
+            on_event=on_event or no_events,
+        )
+        with self._running_one(options) as run:
+            return run.sync()
+
+    def push(
+        self,
+        *,
+        scopes: Collection[str] = (),
+        tasks: Mapping[str, ScopeTask] | None = None,
+        upload_batch: int = BATCH_CHANGES,
+        on_event: OnEvent | None = None,
+    ) -> UploadReport:
+        """Upload the changes that wait, and download nothing. Arguments and errors as of `sync`.
+
+        Raises:
+            ResyncRequired: the device has expired, and must download before its changes are decided: use `sync`.
+        """
+        report = self.sync(scopes=scopes, tasks=tasks, download=False, upload_batch=upload_batch, on_event=on_event)
+        return report.upload or UploadReport()
 
     def watch(
-        self, *, scopes: Collection[str] = (), progress: Callable[[Progress], None] | None = None
+        self,
+        *,
+        scopes: Collection[str] = (),
+        filters: Mapping[str, Collection[str]] | None = None,
+        tasks: Mapping[str, ScopeTask] | None = None,
+        upload: bool = True,
+        page_size: int | None = None,
+        upload_batch: int = BATCH_CHANGES,
+        progress: Callable[[Progress], None] | None = None,
+        on_event: OnEvent | None = None,
     ) -> Generator[SyncReport]:
         """Stay connected and take changes as they happen: a report for each checkpoint, the first at once.
 
-        Ends with `stop`, or when the iteration is left. Once connected, it outlives every loss of the connection.
+        Local changes are uploaded as they are committed, by a thread beside. Ends with `stop`, or when the iteration is
+        left. Once connected, it outlives every loss of the connection. Arguments as of `sync`.
 
         Raises:
             SyncError: the server cannot be reached at first, or refuses.
         """
-        watching = self._watch(scopes, progress)
-        self._watching = ref(watching)
+        options = self._options(
+            scopes,
+            filters=filters or {},
+            tasks=tasks or {},
+            upload=upload,
+            follow=True,
+            page_size=page_size or self._defaults.page_size,
+            upload_batch=upload_batch,
+            progress=progress,
+            on_event=on_event or no_events,
+        )
+        watching = self._watch(options)
+        self._watches.add(watching)
         return watching
 
     def stop(self) -> None:
-        """End a running `sync` or `watch` after the page in hand. May be called from another thread."""
+        """End a running `sync`, `push`, `watch` or `reconcile` after the page or message in hand.
+
+        Any thread may call it.
+        """
         run = self._run
         if run is not None:
             run.stop()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One local transaction: what is written in the block is durable, and uploaded, as a whole or not at all.
+
+        Inside another one of the same thread it is a part of that. Other threads wait for its end.
+
+        Raises:
+            TransactionSpansScopes: its changes are of several scopes.
+            TransactionTooLarge: it has more changes than can be sent as one.
+            StorageFailed: the file cannot be written.
+        """
+        with self._local.transaction():
+            yield
+
+    def objects(self, name: str) -> Objects:
+        """The records of one object type, to read and to write. Its methods say if there is no such type."""
+        return Objects(name, self._local, self._readers)
+
+    def get_all_pending_upload_instances(self, retrieve_only_count: bool = False) -> PendingInstances:
+        """The changes that wait for upload, deletes included, by scope and object type; all of these are listed.
+
+        Args:
+            retrieve_only_count: Only count them; no change is loaded.
+        """
+        with visible(self._local, self._readers) as connection:
+            look = count_instances if retrieve_only_count else load_instances
+            return look(connection, ChangeState.PENDING)
+
+    def get_pending_upload(self) -> PendingInstances:
+        """As `get_all_pending_upload_instances`."""
+        return self._instances(ChangeState.PENDING)
+
+    def get_pending_acknowledgement(self) -> PendingInstances:
+        """The changes that were sent, and whose verdict is not known, by scope and object type."""
+        return self._instances(ChangeState.SENT)
+
+    def get_deferred_upload(self) -> PendingInstances:
+        """The changes that were made with `upload=False` and not marked since, by scope and object type."""
+        return self._instances(ChangeState.DEFERRED)
+
+    def get_rejected(self) -> PendingInstances:
+        """The changes that the server rejected, each with the reason, by scope and object type."""
+        return self._instances(ChangeState.REJECTED)
+
+    def roll_back_pending_local_changes(self) -> RolledBack:
+        """Take back the changes of all scopes that the server has not decided: all of them, or none.
+
+        What the app sees is then the newest server state known. A change that was sent is reversed once its verdict is
+        known.
+
+        Raises:
+            StorageFailed: the file cannot be written.
+        """
+        with self._local.transaction(), translated():
+            return roll_back(self._local.connection, self._local.schema())
+
+    def reset(self, *, scopes: Collection[str] = (), discard_unsent: bool = False) -> None:
+        """Empty the file, or these scopes of it: all records, positions, refused items and conflicts go.
+
+        The file stays the device that it is, of its account. The next synchronisation loads everything anew.
+
+        Raises:
+            UnsentChanges: local changes would be lost, and `discard_unsent` was not said.
+            AlreadySyncing: a synchronisation is under way.
+        """
+        check_names("scopes", scopes)
+        with self._alone():
+            reset(self._file.connection, tuple(scopes), discard_unsent=discard_unsent)
+
+    def reconcile(
+        self, *, scopes: Collection[str] = (), progress: Callable[[ReconcileReport], None] | None = None
+    ) -> ReconcileReport:
+        """Synchronise, then compare every record with the server's by ranges of keys, and mend what differs.
+
+        What is equal is not downloaded. Broken off, as by `stop`, it goes on from there the next time. Errors as of
+        `sync`.
+
+        Args:
+            scopes: The scopes wanted; none mean all.
+            progress: Called with what was done so far; may end it by raising.
+        """
+        with self._running_one(self._options(scopes)) as run:
+            run.sync()
+            return reconcile(
+                self._file.connection,
+                self._connected_client(),
+                read_facts(self._file.connection).schema,
+                scopes=tuple(scopes),
+                progress=progress,
+                stopped=lambda: run.stopped,
+            )
+
+    def conflicts(self) -> list[Conflict]:
+        """Conflicts of this device's changes, as the server told with their verdicts: the newest first."""
+        return self._reader.conflicts()
 
     def query(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Run one SELECT statement on what is committed. Any thread may, also during a synchronisation.
@@ -210,13 +391,19 @@ class Replica:
             ReplicaError: called by a callback of the running `sync` or `watch`, whose end cannot be waited for there.
         """
         self.stop()
-        watching = self._watching() if self._watching is not None else None
-        if watching is not None:
-            with suppress(ValueError):  # it is running at this moment: it ends by the stop
-                watching.close()
-        if self._runner == get_ident():
+        run = self._run
+        in_callback = run is not None and run.uploads_in_this_thread
+        if not in_callback:
+            for watching in list(self._watches):
+                with suppress(ValueError):  # it is running at this moment: it ends by the stop
+                    watching.close()
+            in_callback = self._runner == get_ident()
+        if in_callback:
             raise ReplicaError("a callback cannot close its Replica: call stop() there, and close() afterwards")
         with self._running:
+            self._local.close()
+            self._closed = True
+            self._readers.close()
             if self._client is not None:
                 self._client.close()
             self._file.close()
@@ -229,41 +416,57 @@ class Replica:
     ) -> None:
         self.close()
 
-    def _watch(self, scopes: Collection[str], progress: Callable[[Progress], None] | None) -> Generator[SyncReport]:
-        with self._running_one(scopes, full_resync=False, follow=True, progress=progress) as run:
-            yield from run.reports()
+    def _instances(self, state: ChangeState) -> PendingInstances:
+        with visible(self._local, self._readers) as connection:
+            return load_instances(connection, state)
 
-    @contextmanager
-    def _running_one(
-        self,
-        scopes: Collection[str],
-        *,
-        full_resync: bool,
-        follow: bool,
-        progress: Callable[[Progress], None] | None,
-    ) -> Iterator[Run]:
+    def _options(self, scopes: Collection[str], **wanted: Any) -> RunOptions:
+        """What a run is asked for, beside what the file was opened with."""
+        check_names("scopes", scopes)
+        for scope, buckets in wanted.get("filters", {}).items():
+            check_names(f"filters: the buckets of {scope!r}", buckets)
+        return replace(self._defaults, scopes=tuple(scopes), **wanted)
+
+    def _watch(self, options: RunOptions) -> Generator[SyncReport]:
+        with self._running_one(options) as run:
+            yield from run.follow()
+
+    def _connected_client(self) -> SyncClient:
         if self._client is None:
             raise ReplicaError("no server was named: give Replica.open a target")
+        return self._client
+
+    @contextmanager
+    def _running_one(self, options: RunOptions) -> Iterator[Run]:
+        client = self._connected_client()
+        with self._alone():
+            try:
+                self._run = Run(self._file.connection, client, self._local, options)
+                with translated():
+                    yield self._run
+            finally:
+                self._run = None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nothing else is done to the whole file meanwhile."""
+        if self._local.in_transaction:
+            raise ReplicaError("a local transaction is open in this thread: end it first")
         if not self._running.acquire(blocking=False):
             raise AlreadySyncing("this Replica is synchronising already")
         self._runner = get_ident()
         try:
-            options = RunOptions(
-                scopes=tuple(scopes),
-                full_resync=full_resync,
-                follow=follow,
-                by_page=self._by_page,
-                page_size=self._page_size,
-                attempts_max=self._attempts_max,
-                accept=self._accept,
-                progress=progress,
-            )
-            self._run = Run(self._file.connection, self._client, options)
-            with translated():
-                yield self._run
+            if self._closed:
+                raise ReplicaError("this Replica is closed")
+            yield
         finally:
-            self._run = self._runner = None
+            self._runner = None
             self._running.release()
+
+    def _local_change_made(self) -> None:
+        run = self._run
+        if run is not None:
+            run.wake()
 
 
 def _parse_uuid(device: UUID | str | None) -> UUID | None:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Event
 
-from syncline.client import PageMissing, PageStream, ResyncRequired, SyncClient, SyncError
+from syncline.client import (
+    InvalidOption,
+    PageMissing,
+    PageStream,
+    ResyncRequired,
+    StoreEpochChanged,
+    SyncClient,
+    SyncError,
+)
 from syncline.client.backoff import DELAY_S_MAX, Backoff
 from syncline.replica.acknowledger import Acknowledger
-from syncline.replica.adopting import adopt_account, adopt_schema, adopt_store_epoch
+from syncline.replica.adopting import adopt_schema
 from syncline.replica.applying import PageApplier
-from syncline.replica.connection import transaction
+from syncline.replica.errors import ReplicaError, SyncStopped
+from syncline.replica.events import OnEvent, Phase, SyncEvent, no_events
 from syncline.replica.facts import read_facts
-from syncline.replica.feeds import Feeds
 from syncline.replica.incoming import Accept
+from syncline.replica.live_upload import LiveUpload, ScopesAborted
+from syncline.replica.local_database import LocalDatabase
+from syncline.replica.outbox import BATCH_CHANGES, BATCH_CHANGES_MAX
 from syncline.replica.page_order import PageOrder
-from syncline.replica.refusals import Refusals
-from syncline.replica.report import Counts, Progress, SyncReport
+from syncline.replica.report import Progress, SyncReport
+from syncline.replica.starting import SessionStarter
+from syncline.replica.uploader import ScopeTask, Uploader, UploadOptions
 from syncline.v1 import queue_pb2, sync_service_pb2
 
 _FIRST_ATTEMPTS_MAX = 3
@@ -29,21 +42,45 @@ _FIRST_ATTEMPTS_MAX = 3
 class RunOptions:
     """What is asked of a run."""
 
-    scopes: Collection[str]
-    """Scopes wanted; none mean all."""
-    full_resync: bool
-    follow: bool
     by_page: bool
     page_size: int
     attempts_max: int
     accept: Accept | None
-    progress: Callable[[Progress], None] | None
+    scopes: Collection[str] = ()
+    """Scopes wanted; none mean all."""
+    filters: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Buckets wanted, by scope."""
+    tasks: Mapping[str, ScopeTask] = field(default_factory=dict)
+    upload: bool = True
+    download: bool = True
+    full_resync: bool = False
+    follow: bool = False
+    upload_batch: int = BATCH_CHANGES
+    progress: Callable[[Progress], None] | None = None
+    on_event: OnEvent = no_events
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.upload_batch <= BATCH_CHANGES_MAX:
+            raise InvalidOption(f"upload_batch must be from 1 to {BATCH_CHANGES_MAX:,}, not {self.upload_batch!r}")
+
+
+def check_names(what: str, names: Collection[str]) -> None:
+    """Refuse one text, which would be taken for its letters.
+
+    Raises:
+        InvalidOption: it is one.
+    """
+    if isinstance(names, str):
+        raise InvalidOption(f"{what} must be a list of names, such as [{names!r}]")
 
 
 class Run:
-    """One run. `reports` may be used once."""
+    """One run. Either `sync` or `follow` may be used, once."""
 
-    def __init__(self, connection: sqlite3.Connection, client: SyncClient, options: RunOptions) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, client: SyncClient, local: LocalDatabase, options: RunOptions
+    ) -> None:
+        """`connection` stores what comes, `local` what becomes of local changes."""
         self._connection = connection
         self._client = client
         self._options = options
@@ -53,53 +90,204 @@ class Run:
         self._backoff = Backoff(min(options.attempts_max, _FIRST_ATTEMPTS_MAX))
         self._report = SyncReport()
         self._received = 0
-        self._untold: set[tuple[str, str]] = set(self._feeds().names(options.scopes)) if options.full_resync else set()
-        """Feeds whose positions are not told to the server, so that they are loaded anew."""
+        self._starter = SessionStarter(connection, client, filters=options.filters, always=options.follow)
+        if options.full_resync:
+            self._starter.load_anew(options.scopes)
+        self._uploader = Uploader(
+            client,
+            local,
+            UploadOptions(
+                scopes=options.scopes,
+                kept_back=[scope for scope, task in options.tasks.items() if not task.upload],
+                aborting=[scope for scope, task in options.tasks.items() if task.on_rejected == "abort"],
+                batch_changes=options.upload_batch,
+            ),
+            options.on_event,
+            progressed=self._progressed,
+        )
+        self._live: LiveUpload | None = None
+        self._to_upload = options.upload
+        self._download_first = False
+        """The server does not take changes before the device has loaded everything anew."""
 
     def stop(self) -> None:
         """End the run after the page in hand. May be called from another thread."""
         self._stopping.set()
-        stream = self._stream
-        if stream is not None:
-            stream.cancel()
+        self._uploader.stop()
+        self._interrupt()
 
-    def reports(self) -> Iterator[SyncReport]:
-        """A report for each checkpoint: one, or without end if it follows. Ends early on `stop`.
+    def wake(self) -> None:
+        """A local change was made."""
+        live = self._live
+        if live is not None:
+            live.wake()
 
-        What may pass is tried again with a new session: `attempts_max` times in a row without receiving a page, and
-        without limit for a run that follows, once it was connected.
+    @property
+    def stopped(self) -> bool:
+        """Was `stop` called?"""
+        return self._stopping.is_set()
+
+    @property
+    def uploads_in_this_thread(self) -> bool:
+        """Is the calling thread the one that uploads beside a watch?"""
+        live = self._live
+        return live is not None and live.is_this_thread
+
+    def sync(self) -> SyncReport:
+        """Upload what waits, then download up to a checkpoint.
+
+        What may pass is tried again with a new session: `attempts_max` times in a row without receiving a page or a
+        verdict.
+
+        Raises:
+            SyncStopped: by `stop`.
+            SyncError: what does not pass.
+            ReplicaError: the file cannot be used.
+        """
+        with self._announced():
+            for report in self._reports(self._sync_session):
+                return report
+            raise SyncStopped("the synchronisation was stopped; the next one goes on from here")
+
+    def follow(self) -> Iterator[SyncReport]:
+        """A report for each checkpoint, without end. Local changes are uploaded meanwhile. Ends on `stop`.
+
+        What may pass is tried again as in `sync`, and without limit once it was connected.
 
         Raises:
             SyncError: what does not pass.
             ReplicaError: the file cannot be used.
         """
+        options = self._options
+        with self._announced():
+            if not options.upload:
+                yield from self._reports(self._follow_session)
+                return
+            with LiveUpload(self._uploader, options.attempts_max, options.on_event, interrupt=self._interrupt) as live:
+                self._live = live
+                try:
+                    yield from self._reports(self._follow_session)
+                finally:
+                    self._live = None
+
+    @contextmanager
+    def _announced(self) -> Iterator[None]:
+        on_event = self._options.on_event
+        on_event(SyncEvent(Phase.SYNC_STARTED))
+        try:
+            yield
+        except GeneratorExit:
+            on_event(SyncEvent(Phase.SYNC_FINISHED))
+            raise
+        except Exception as error:
+            on_event(SyncEvent(Phase.SYNC_FAILED, error=error))
+            raise
+        on_event(SyncEvent(Phase.SYNC_FINISHED))
+
+    def _reports(self, session: Callable[[], Iterator[SyncReport]]) -> Iterator[SyncReport]:
+        """The reports of one session after the other, until one comes to its end."""
         while not self._stopping.is_set():
             try:
-                yield from self._session()
+                yield from session()
             except ResyncRequired as error:
-                self._start_anew(error)
+                scopes = self._scopes()
+                if scopes is None:
+                    raise
+                self._download_first = True
+                self._starter.load_anew(scopes, error.feeds)
+                self._report.resyncs += 1
+                self._wait_before_retry(error)
+            except ScopesAborted:
+                if self._scopes() is None:
+                    return
             except SyncError as error:
-                if not error.transient:
+                # A server with another history is asked again, too: the next session takes that over.
+                if not (error.transient or isinstance(error, StoreEpochChanged)):
                     raise
                 self._wait_before_retry(error)
             else:
                 return
 
-    def _session(self) -> Iterator[SyncReport]:
-        """One session, up to its checkpoint or until something breaks."""
-        options = self._options
+    def _sync_session(self) -> Iterator[SyncReport]:
+        """Upload, and download what is new with what came of it; or the other way round."""
         answer = self._start()
-        if not self._connected:
-            self._connected = True
-            self._backoff = Backoff(options.attempts_max)
-        adopt_account(self._connection, answer.account)
-        self._forget_untold()
-        adopt_store_epoch(self._connection, answer.store_epoch)
-        if answer.schema_version != read_facts(self._connection).schema.version:
-            adopt_schema(self._connection, self._client)
+        if not self._download_first and self._upload(answer):
+            if self._stopping.is_set():
+                return
+            if self._scopes() is not None:
+                answer = self._start()
+        reached = self._download(answer)
+        if reached and self._upload(answer) and not self._stopping.is_set():
+            reached = self._download(self._start())
+        if reached and not self._stopping.is_set():
+            yield self._take_report()
+
+    def _follow_session(self) -> Iterator[SyncReport]:
+        """One session, until something breaks."""
+        live = self._live
+        answer = self._start()
+        if live is not None and not self._download_first:
+            live.go(answer.store_epoch, answer.settled_through)
+        for _ in self._checkpoints(answer):
+            if live is not None and self._download_first:
+                self._download_first = False
+                live.go(answer.store_epoch, answer.settled_through)
+            yield self._take_report()
+
+    def _start(self) -> sync_service_pb2.StartSessionResponse:
+        """Start a session over the scopes to download.
+
+        Which these are may depend on the schema, which a new file learns by starting one.
+        """
+        while True:
+            scopes = self._scopes()
+            answer = self._starter.start(self._options.scopes if scopes is None else scopes)
+            if not self._connected:
+                self._connected = True
+                self._backoff = Backoff(self._options.attempts_max)
+            self._check_tasks()
+            if self._scopes() in (scopes, None):
+                return answer
+
+    def _scopes(self) -> Collection[str] | None:
+        """The scopes to download; none mean all. None: nothing is to be downloaded."""
+        options = self._options
+        left_out = {scope for scope, task in options.tasks.items() if not task.download} | set(self._uploader.aborted)
+        if not options.download:
+            return None
+        if not left_out:
+            return tuple(options.scopes)
+        known = options.scopes or read_facts(self._connection).schema.scopes()
+        return tuple(scope for scope in known if scope not in left_out) or None
+
+    def _check_tasks(self) -> None:
+        known = read_facts(self._connection).schema.scopes()
+        for scope in self._options.tasks:
+            if scope not in known:
+                raise ReplicaError(f"tasks: there is no scope {scope!r}; the schema has {', '.join(known) or 'none'}")
+
+    def _upload(self, answer: sync_service_pb2.StartSessionResponse) -> bool:
+        """Upload if that is still to be done, and say whether anything was decided."""
+        if not self._to_upload:
+            return False
+        anything = self._uploader.anything_to_do(answer.settled_through)
+        decided = anything and self._uploader.upload(answer.store_epoch)
+        self._to_upload = False
+        return decided
+
+    def _download(self, answer: sync_service_pb2.StartSessionResponse) -> bool:
+        """Download up to a checkpoint, if that is wanted. False: it was stopped before."""
+        if self._scopes() is None:
+            return True
+        return any(True for _ in self._checkpoints(answer))
+
+    def _checkpoints(self, answer: sync_service_pb2.StartSessionResponse) -> Iterator[None]:
+        """Download, and come back at each checkpoint; but for a run that follows there is one only."""
+        options = self._options
+        options.on_event(SyncEvent(Phase.DOWNLOAD_STARTED))
         applier = PageApplier(
             self._connection,
-            scopes=options.scopes,
+            scopes=self._scopes() or (),
             by_page=options.by_page,
             accept=options.accept,
             refetch_schema=lambda: adopt_schema(self._connection, self._client),
@@ -108,23 +296,11 @@ class Run:
             yield from self._read(answer.session.id, applier, PageOrder(answer.store_epoch))
             return
         counts = applier.nothing_new(answer.feeds, answer.failed_objects, answer.checkpoint.head_revision)
-        yield self._finish_report(applier, counts, answer.checkpoint.head_revision)
+        self._report.add(counts)
+        self._note_checkpoint(applier, answer.checkpoint.head_revision)
+        yield
 
-    def _start(self) -> sync_service_pb2.StartSessionResponse:
-        scopes = self._options.scopes
-        told = [
-            position for position in self._feeds().told(scopes) if (position.scope, position.bucket) not in self._untold
-        ]
-        return self._client.start_session(
-            scopes=scopes,
-            positions=told,
-            refused=Refusals(self._connection).told(),
-            # Without positions the server would start at what was acknowledged, which this file may not hold.
-            full_resync=not told,
-            always=self._options.follow,
-        )
-
-    def _read(self, session_id: str, applier: PageApplier, order: PageOrder) -> Iterator[SyncReport]:
+    def _read(self, session_id: str, applier: PageApplier, order: PageOrder) -> Iterator[None]:
         """Store the pages of a session."""
         options = self._options
         with (
@@ -132,6 +308,9 @@ class Run:
             Acknowledger(self._client) as acknowledger,
         ):
             self._stream = stream
+            self._check_live()
+            if self._stopping.is_set():
+                return  # before there was a stream to interrupt
             for page in stream:
                 if self._stopping.is_set():
                     return
@@ -139,9 +318,11 @@ class Run:
                 if page.checkpoint is not None:
                     if not options.follow:
                         applier.note_states(acknowledger.flush())
-                    yield self._finish_report(applier, {}, page.checkpoint.head_revision)
+                    self._note_checkpoint(applier, page.checkpoint.head_revision)
+                    yield
                     if not options.follow:
                         return
+        self._check_live()
         if not self._stopping.is_set():
             raise PageMissing("the stream of pages ended before its checkpoint")
 
@@ -151,7 +332,7 @@ class Run:
         """Store one page and have it acknowledged."""
         order.check(message)
         applied = applier.apply(message)
-        self._backoff.reset()
+        self._progressed()
         acknowledger.send(message.page_ack_key, applied.refusals)
         applier.note_states(acknowledger.check())
         self._report.add(applied.counts)
@@ -159,34 +340,43 @@ class Run:
         self._received += message.count
         if self._options.progress is not None:
             self._options.progress(Progress(self._received, message.count_left, self._report.pages))
+        self._options.on_event(
+            SyncEvent(Phase.PAGE_STORED, received=self._received, left=message.count_left, pages=self._report.pages)
+        )
 
-    def _finish_report(self, applier: PageApplier, counts: Counts, head_revision: int) -> SyncReport:
+    def _note_checkpoint(self, applier: PageApplier, head_revision: int) -> None:
+        self._report.checkpoint_revision = head_revision
+        self._report.failed = applier.refusals()
+        self._options.on_event(
+            SyncEvent(
+                Phase.CHECKPOINT,
+                received=self._received,
+                pages=self._report.pages,
+                checkpoint_revision=head_revision,
+            )
+        )
+
+    def _take_report(self) -> SyncReport:
         report, self._report = self._report, SyncReport()
         self._received = 0
-        report.add(counts)
-        report.checkpoint_revision = head_revision
-        report.nothing_new = report.pages == 0
-        report.failed = applier.refusals()
+        report.nothing_new = report.pages == 0 and self._options.download
+        if self._options.upload:
+            report.upload = self._uploader.take_report()
         return report
 
-    def _feeds(self) -> Feeds:
-        return Feeds(self._connection, read_facts(self._connection).store_epoch)
+    def _progressed(self) -> None:
+        self._backoff.reset()
 
-    def _start_anew(self, error: ResyncRequired) -> None:
-        """Load the feeds named, or all, from their beginning with the next session."""
-        self._untold |= set(error.feeds or self._feeds().names(self._options.scopes))
-        self._report.resyncs += 1
-        self._wait_before_retry(error)
+    def _interrupt(self) -> None:
+        """End the wait for pages."""
+        stream = self._stream
+        if stream is not None:
+            stream.cancel()
 
-    def _forget_untold(self) -> None:
-        """Drop the positions that were kept back, now that the server has said who it is.
-
-        Their rows stay until the checkpoint sweeps them.
-        """
-        if self._untold:
-            with transaction(self._connection):
-                self._feeds().forget(self._untold)
-            self._untold.clear()
+    def _check_live(self) -> None:
+        """Raise what ended the upload beside the download."""
+        if self._live is not None:
+            self._live.check()
 
     def _wait_before_retry(self, error: SyncError) -> None:
         """Wait longer each time, and differently on each device.
@@ -201,4 +391,5 @@ class Run:
                 raise
             self._backoff.reset()
             delay_s = DELAY_S_MAX
+        self._options.on_event(SyncEvent(Phase.RETRY, error=error))
         self._stopping.wait(delay_s)

@@ -8,16 +8,22 @@ may be called `rowid`. Names that differ only in case are one name to SQLite; sc
 A table that was never filled is *loading*: it has neither index nor virtual columns nor view, and rows are appended
 to it as they come, several of the same key if they come so. `publish` makes it an ordinary table. Building the index
 once, at the end, takes a third of the time; virtual columns would be computed for every row inserted.
+
+A published type also has `syncline_local_<type>`, its overlay (see overlay.py): what the app is to see in place of base
+rows, without data where that is nothing. While it has no rows, the view is one of the base alone, otherwise of both:
+SQLite then takes twice as long over aggregates, and cannot count rows without reading them. Whoever reads sees no other
+difference. `remake_view` changes from one to the other.
 """
 
 # ruff: noqa: S608 - names are quoted, values are bound
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
 
 from syncline.data.schema import Field, FieldType, ObjectType, Schema
+from syncline.data.schema_document import from_document
 
 CURRENT_LOADS = """(SELECT load_no FROM syncline_load WHERE store_epoch =
     (SELECT value FROM syncline_meta WHERE name = 'store_epoch'))"""
@@ -50,6 +56,11 @@ def base_table(object_type: str) -> str:
     return quote(f"syncline_base_{object_type}")
 
 
+def local_table(object_type: str) -> str:
+    """The quoted name of the type's overlay."""
+    return quote(f"syncline_local_{object_type}")
+
+
 def key_index(object_type: str) -> str:
     """The name of the unique index on the key."""
     return f"syncline_key_{object_type}"
@@ -60,6 +71,11 @@ def loading_types(connection: sqlite3.Connection, schema: Schema) -> set[str]:
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")
     indexes = {name for (name,) in rows}
     return {kind.name for kind in schema.object_types if key_index(kind.name) not in indexes}
+
+
+def is_published(connection: sqlite3.Connection, object_type: str) -> bool:
+    """Was the type at a checkpoint once, so that it has a view? As `loading_types`, but quick for one of them."""
+    return connection.execute(f"PRAGMA index_info({quote(key_index(object_type))})").fetchone() is not None
 
 
 def create_missing(connection: sqlite3.Connection, schema: Schema) -> None:
@@ -110,25 +126,72 @@ def _drop_superseded(connection: sqlite3.Connection, object_type: str) -> int:
     ).rowcount
 
 
+def has_overlay(connection: sqlite3.Connection, object_type: str) -> bool:
+    """Does anything lie over the type's base?"""
+    return connection.execute(f"SELECT 1 FROM {local_table(object_type)} LIMIT 1").fetchone() is not None
+
+
+def remake_view(connection: sqlite3.Connection, object_type: str) -> None:
+    """Make the view anew after the overlay got its first row or lost its last. Inside a transaction."""
+    row = connection.execute("SELECT value FROM syncline_meta WHERE name = 'schema'").fetchone()
+    kind = from_document(json.loads(row[0])).object_type(object_type) if row is not None else None
+    if kind is not None:  # a type that the schema has no more keeps the view that it has
+        _make_view(connection, kind)
+
+
+def shown_fields(kind: ObjectType) -> list[str]:
+    """The columns of the fields, for a SELECT from something that has the record in a column `_data`."""
+    return [f"CAST({_value(field)} AS {_COLUMN_TYPES[field.type]}) AS {quote(field.name)}" for field in kind.fields]
+
+
 def _show_fields(connection: sqlite3.Connection, kind: ObjectType) -> None:
     """Add the virtual columns that are missing, and make the view anew if there are any or it is not there."""
-    present = {row[1] for row in connection.execute(f"PRAGMA table_xinfo({base_table(kind.name)})")}
+    connection.execute(
+        f"""CREATE TABLE IF NOT EXISTS {local_table(kind.name)} (
+            _key TEXT NOT NULL PRIMARY KEY,
+            _bucket TEXT NOT NULL,
+            _revision INTEGER NOT NULL,
+            _data TEXT CHECK (_data IS NULL OR json_valid(_data) AND _data GLOB '{{*')
+        )"""
+    )
+    _add_columns(connection, local_table(kind.name), kind)
+    added = _add_columns(connection, base_table(kind.name), kind)
+    view = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = ?", (kind.name,)).fetchone()
+    if added or view is None:
+        _make_view(connection, kind)
+
+
+def _add_columns(connection: sqlite3.Connection, table: str, kind: ObjectType) -> int:
+    """Add a virtual column for each field that has none. How many."""
+    present = {row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})")}
     missing = [field for field in kind.fields if field.name not in present]
     for field in missing:
-        connection.execute(f"ALTER TABLE {base_table(kind.name)} ADD COLUMN {_virtual_column(field)}")
-    view = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = ?", (kind.name,)).fetchone()
-    if missing or view is None:
-        columns = ", ".join(_view_columns(field.name for field in kind.fields))
-        connection.execute(f"DROP VIEW IF EXISTS {quote(kind.name)}")
-        connection.execute(f"CREATE VIEW {quote(kind.name)} AS SELECT {columns} FROM {base_table(kind.name)}")
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {_virtual_column(field)}")
+    return len(missing)
 
 
-def _view_columns(fields: Iterable[str]) -> list[str]:
-    return ["_key", "_bucket", "_revision", *map(quote, fields)]
+def _make_view(connection: sqlite3.Connection, kind: ObjectType) -> None:
+    base, local = base_table(kind.name), local_table(kind.name)
+    connection.execute(f"DROP VIEW IF EXISTS {quote(kind.name)}")
+    if has_overlay(connection, kind.name):
+        # The two sides are brought together before fields are taken from the data: SQLite would compute every field
+        # of every row for an aggregate otherwise.
+        fields = shown_fields(kind)
+        source = f"""(
+            SELECT _key, _bucket, _revision, _data FROM {base} WHERE _key NOT IN (SELECT _key FROM {local})
+            UNION ALL SELECT _key, _bucket, _revision, _data FROM {local} WHERE _data IS NOT NULL)"""
+    else:
+        fields = [quote(field.name) for field in kind.fields]
+        source = base
+    columns = ", ".join(["_key", "_bucket", "_revision", *fields])
+    connection.execute(f"CREATE VIEW {quote(kind.name)} AS SELECT {columns} FROM {source}")
 
 
 def _virtual_column(field: Field) -> str:
+    return f"{quote(field.name)} {_COLUMN_TYPES[field.type]} GENERATED ALWAYS AS ({_value(field)}) VIRTUAL"
+
+
+def _value(field: Field) -> str:
     path = literal(f'$."{field.name}"')
     # `->` gives the JSON text of any value, json_extract the value of a scalar.
-    value = f"_data -> {path}" if field.type is FieldType.JSON else f"json_extract(_data, {path})"
-    return f"{quote(field.name)} {_COLUMN_TYPES[field.type]} GENERATED ALWAYS AS ({value}) VIRTUAL"
+    return f"_data -> {path}" if field.type is FieldType.JSON else f"json_extract(_data, {path})"

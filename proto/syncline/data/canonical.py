@@ -47,12 +47,12 @@ def canonical_bytes(value: Mapping[str, Any]) -> bytes:
 
 
 def canonical_text(value: object, path: str = "") -> str:
-    """The canonical form of any JSON value. Unlike in a record, nulls stay wherever they stand.
+    """The canonical form of a field's value. Unlike at the top level of a record, nulls stay wherever they stand.
 
     Raises:
         DataError: it holds something that canonical data cannot.
     """
-    return _value_text(value, path, 1)
+    return _value_text(value, path, 2)
 
 
 def canonical_array(values: Sequence[str | int]) -> str:

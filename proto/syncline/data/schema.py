@@ -26,6 +26,7 @@ class ConflictPolicy(Enum):
     CLIENT_WINS = "client_wins"
     SERVER_WINS = "server_wins"
     REJECT = "reject"
+    RESOLVER = "resolver"
 
 
 class DeleteRule(Enum):
@@ -69,6 +70,17 @@ class ObjectType:
     """The fields that make the record key; empty: whoever creates a record makes its key."""
     relationships: tuple[Relationship, ...] = ()
     conflict_policy: ConflictPolicy = ConflictPolicy.MERGE_FIELDS
+    resolver: str = ""
+    """The name of the server's resolver if the policy is RESOLVER; else empty."""
+    read_only: bool = False
+    """Devices may not change its records."""
+    merge_unsent_updates: bool = False
+    """Devices merge consecutive unsent updates of one record into one."""
+
+    @property
+    def local_name(self) -> str:
+        """Its name within its scope: without the scope's own name and a dot, should it begin with them."""
+        return self.name.removeprefix(f"{self.scope}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ class SchemaDifference:
 def differences(old: Schema, new: Schema) -> list[SchemaDifference]:
     """Everything in which the schemas differ, versions and the order of definitions aside.
 
-    A change may only add (object types, optional fields, optional relationships) or choose another conflict policy.
+    A change may only add (object types, optional fields, optional relationships) or choose how changes of devices are
+    taken: another conflict policy or resolver, read-only or not, merged before they are sent or not.
     """
     return list(_schema_differences(old, new))
 
@@ -52,6 +53,10 @@ def _type_differences(old: ObjectType, new: ObjectType) -> Iterator[SchemaDiffer
     if old.conflict_policy is not new.conflict_policy:
         change = f"the conflict policy changes from {old.conflict_policy.value} to {new.conflict_policy.value}"
         yield SchemaDifference(f"{name}.conflict_policy", change, allowed=True)
+    for rule in ("resolver", "read_only", "merge_unsent_updates"):
+        was, becomes = _shown(getattr(old, rule)) or "none", _shown(getattr(new, rule)) or "none"
+        if was != becomes:
+            yield SchemaDifference(f"{name}.{rule}", f"it changes from {was} to {becomes}", allowed=True)
     yield from _part_differences(f"{name}.fields", "field", old.fields, new.fields)
     yield from _part_differences(f"{name}.relationships", "relationship", old.relationships, new.relationships)
 

@@ -10,7 +10,9 @@ scopes:
         name: string
     flights:
       key: [time_hour, carrier, flight]
-      conflict_policy: merge_fields     # the default
+      conflict_policy: merge_fields     # the default; with `resolver`, `resolver:` names the server's resolver
+      read_only: false                  # the default; true: devices may not change its records
+      merge_unsent_updates: false       # the default; true: devices merge updates that they have not sent yet
       fields: {time_hour: timestamp, carrier: string, flight: integer, tailnum: string}
       relationships:                    # by name
         airline: {fields: [carrier], parent: airlines, required: false, on_delete: restrict}
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from syncline.data.errors import DataError
 from syncline.data.schema import ConflictPolicy, DeleteRule, Field, FieldType, ObjectType, Relationship, Schema
@@ -32,6 +34,9 @@ from syncline.data.schema import ConflictPolicy, DeleteRule, Field, FieldType, O
 Document = dict[str, Any]
 
 _Choice = TypeVar("_Choice", bound=Enum)
+
+_TYPE_FLAGS: Final = ("read_only", "merge_unsent_updates")
+_TYPE_PARTS: Final = ("key", "conflict_policy", "fields", "relationships", "resolver", *_TYPE_FLAGS)
 
 
 def to_document(schema: Schema) -> Document:
@@ -65,6 +70,11 @@ def object_type_to_document(kind: ObjectType) -> Document:
         document["key"] = list(kind.primary_key)
     if kind.conflict_policy is not ConflictPolicy.MERGE_FIELDS:
         document["conflict_policy"] = kind.conflict_policy.value
+    if kind.resolver:
+        document["resolver"] = kind.resolver
+    for name in _TYPE_FLAGS:
+        if getattr(kind, name):
+            document[name] = True
     document["fields"] = {
         field.name: _field_to_document(field, field.name in kind.primary_key) for field in kind.fields
     }
@@ -79,10 +89,13 @@ def object_type_from_document(name: str, scope: str, document: object) -> Object
     Raises:
         DataError: it has another shape; `path` says where.
     """
-    parts = _mapping(document, name, known=("key", "conflict_policy", "fields", "relationships"))
+    parts = _mapping(document, name, known=_TYPE_PARTS)
     key = _names(parts.get("key", []), f"{name}.key")
     fields = _mapping(parts.get("fields"), f"{name}.fields")
     relationships = _mapping(parts.get("relationships", {}), f"{name}.relationships")
+    resolver = parts.get("resolver", "")
+    if not isinstance(resolver, str):
+        raise DataError(f"{name}.resolver", "must name a resolver of the server")
     return ObjectType(
         name=name,
         scope=scope,
@@ -92,6 +105,8 @@ def object_type_from_document(name: str, scope: str, document: object) -> Object
             _relationship(each, relationships[each], f"{name}.relationships.{each}") for each in relationships
         ),
         conflict_policy=_choice(parts, "conflict_policy", name, ConflictPolicy, ConflictPolicy.MERGE_FIELDS),
+        resolver=resolver,
+        **{flag: _flag(parts, flag, name, default=False) for flag in _TYPE_FLAGS},
     )
 
 

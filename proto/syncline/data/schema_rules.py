@@ -17,12 +17,14 @@ from syncline.data.limits import (
     RECORD_BYTES_MAX,
     RELATIONSHIP_NAME_LENGTH_MAX,
     RELATIONSHIPS_MAX,
+    RESOLVER_NAME_LENGTH_MAX,
     SCOPE_NAME_LENGTH_MAX,
 )
-from syncline.data.schema import Field, FieldType, ObjectType, Relationship, Schema
+from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType, Relationship, Schema
 
 _TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_RESERVED: Final = ("syncline", "sqlite")
 _LIMITED_TYPES: Final = frozenset({FieldType.STRING, FieldType.DECIMAL})
 
 
@@ -49,8 +51,9 @@ def check_object_type(kind: ObjectType) -> None:
     Raises:
         DataError: the first thing that breaks a rule.
     """
-    _check_type_name(kind.name)
+    _check_type_name(kind)
     _check_name(kind.scope, f"scopes.{kind.scope}", SCOPE_NAME_LENGTH_MAX)
+    _check_resolver(kind)
     if not kind.fields:
         raise DataError(f"{kind.name}.fields", "must name at least one field")
     _check_count(kind.fields, FIELDS_MAX, f"{kind.name}.fields", "fields")
@@ -66,13 +69,25 @@ def check_object_type(kind: ObjectType) -> None:
         _check_fields_exist(kind, relationship.fields, f"{path}.fields")
 
 
-def _check_type_name(name: str) -> None:
-    if not _TYPE_NAME.fullmatch(name):
-        raise DataError(name, "the name of an object type is a letter, then letters, digits and _")
+def _check_type_name(kind: ObjectType) -> None:
+    """Its local name, with or without the scope's in front: then the scope must be a name of the same kind."""
+    name, local = kind.name, kind.local_name
+    for part in (local,) if local == name else (kind.scope, local):
+        if not _TYPE_NAME.fullmatch(part):
+            rule = "the name of an object type is a letter, then letters, digits and _"
+            raise DataError(name, f"{rule}; before it may stand its scope and a dot" if "." in name else rule)
+        if part.lower().startswith(_RESERVED):
+            raise DataError(name, f"names that start with {' or '.join(_RESERVED)} are reserved")
     if len(name) > OBJECT_TYPE_NAME_LENGTH_MAX:
         raise DataError(name, f"the name of an object type has at most {OBJECT_TYPE_NAME_LENGTH_MAX} characters")
-    if name.lower().startswith(("syncline", "sqlite")):
-        raise DataError(name, "names that start with syncline or sqlite are reserved")
+
+
+def _check_resolver(kind: ObjectType) -> None:
+    path = f"{kind.name}.resolver"
+    if kind.conflict_policy is ConflictPolicy.RESOLVER:
+        _check_name(kind.resolver, path, RESOLVER_NAME_LENGTH_MAX)
+    elif kind.resolver:
+        raise DataError(path, f"has no meaning with the conflict policy {kind.conflict_policy.value}")
 
 
 def _check_field(field: Field, path: str) -> None:

@@ -58,6 +58,52 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """A fault of the server; its log has the details under the request id in google.rpc.RequestInfo. INTERNAL."""
     ACCOUNT_NOT_FOUND: _ErrorReason.ValueType  # 16
     """No such account. NOT_FOUND."""
+    STORE_EPOCH_CHANGED: _ErrorReason.ValueType  # 17
+    """The server's history is another one than the device knows; start a session, and queue the changes again.
+    FAILED_PRECONDITION.
+    """
+    SEQ_REUSED: _ErrorReason.ValueType  # 18
+    """Another change went under this change_seq. The metadata of ErrorInfo has `change_seq` and
+    `next_change_seq`: number this change and all later ones anew from there. FAILED_PRECONDITION.
+    """
+    SEQ_SETTLED: _ErrorReason.ValueType  # 19
+    """The device told that it settled this change_seq, and its verdict is not known any more. The metadata of
+    ErrorInfo has `change_seq` and, if the same holds of those after it in the message, `last_change_seq`: the
+    last of them. FAILED_PRECONDITION.
+    """
+    STALE_DEVICE: _ErrorReason.ValueType  # 20
+    """The server does not know the device that the numbers speak of: it was forgotten. Its changes wait for the
+    application to send them as new ones. FAILED_PRECONDITION.
+    """
+    CHANGE_INVALID: _ErrorReason.ValueType  # 21
+    """Reasons in the status of a rejected change
+
+    The change breaks a rule of the schema or of changes; google.rpc.BadRequest names the field.
+    """
+    CHANGE_TOO_LARGE: _ErrorReason.ValueType  # 22
+    """The change or its transaction is larger than allowed."""
+    GROUP_INCOMPLETE: _ErrorReason.ValueType  # 23
+    """The changes of the transaction did not come together in one message."""
+    GROUP_REJECTED: _ErrorReason.ValueType  # 24
+    """Another change of the same transaction was refused; the metadata of ErrorInfo has its `change_seq`."""
+    KEY_TAKEN: _ErrorReason.ValueType  # 25
+    """The key belongs to a record that the device must not see, or whose object type does not bring two
+    records together.
+    """
+    KEY_CHANGED: _ErrorReason.ValueType  # 26
+    """The change would give the record another key."""
+    BASE_FROM_FUTURE: _ErrorReason.ValueType  # 27
+    """base_revision lies beyond the account's head."""
+    TYPE_READ_ONLY: _ErrorReason.ValueType  # 28
+    """Devices may not write records of this object type."""
+    BUCKET_NOT_GRANTED: _ErrorReason.ValueType  # 29
+    """The bucket is not granted to the device."""
+    CONFLICT_REFUSED: _ErrorReason.ValueType  # 30
+    """Others changed the record, and its object type wants such changes refused."""
+    RESOLVER_FAILED: _ErrorReason.ValueType  # 31
+    """The object type's resolver failed or refused the change."""
+    STORE_REFUSED: _ErrorReason.ValueType  # 32
+    """The database did not take the change."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value is the `reason` of google.rpc.ErrorInfo in the status details;
@@ -100,3 +146,49 @@ INTERNAL_ERROR: ErrorReason.ValueType  # 15
 """A fault of the server; its log has the details under the request id in google.rpc.RequestInfo. INTERNAL."""
 ACCOUNT_NOT_FOUND: ErrorReason.ValueType  # 16
 """No such account. NOT_FOUND."""
+STORE_EPOCH_CHANGED: ErrorReason.ValueType  # 17
+"""The server's history is another one than the device knows; start a session, and queue the changes again.
+FAILED_PRECONDITION.
+"""
+SEQ_REUSED: ErrorReason.ValueType  # 18
+"""Another change went under this change_seq. The metadata of ErrorInfo has `change_seq` and
+`next_change_seq`: number this change and all later ones anew from there. FAILED_PRECONDITION.
+"""
+SEQ_SETTLED: ErrorReason.ValueType  # 19
+"""The device told that it settled this change_seq, and its verdict is not known any more. The metadata of
+ErrorInfo has `change_seq` and, if the same holds of those after it in the message, `last_change_seq`: the
+last of them. FAILED_PRECONDITION.
+"""
+STALE_DEVICE: ErrorReason.ValueType  # 20
+"""The server does not know the device that the numbers speak of: it was forgotten. Its changes wait for the
+application to send them as new ones. FAILED_PRECONDITION.
+"""
+CHANGE_INVALID: ErrorReason.ValueType  # 21
+"""Reasons in the status of a rejected change
+
+The change breaks a rule of the schema or of changes; google.rpc.BadRequest names the field.
+"""
+CHANGE_TOO_LARGE: ErrorReason.ValueType  # 22
+"""The change or its transaction is larger than allowed."""
+GROUP_INCOMPLETE: ErrorReason.ValueType  # 23
+"""The changes of the transaction did not come together in one message."""
+GROUP_REJECTED: ErrorReason.ValueType  # 24
+"""Another change of the same transaction was refused; the metadata of ErrorInfo has its `change_seq`."""
+KEY_TAKEN: ErrorReason.ValueType  # 25
+"""The key belongs to a record that the device must not see, or whose object type does not bring two
+records together.
+"""
+KEY_CHANGED: ErrorReason.ValueType  # 26
+"""The change would give the record another key."""
+BASE_FROM_FUTURE: ErrorReason.ValueType  # 27
+"""base_revision lies beyond the account's head."""
+TYPE_READ_ONLY: ErrorReason.ValueType  # 28
+"""Devices may not write records of this object type."""
+BUCKET_NOT_GRANTED: ErrorReason.ValueType  # 29
+"""The bucket is not granted to the device."""
+CONFLICT_REFUSED: ErrorReason.ValueType  # 30
+"""Others changed the record, and its object type wants such changes refused."""
+RESOLVER_FAILED: ErrorReason.ValueType  # 31
+"""The object type's resolver failed or refused the change."""
+STORE_REFUSED: ErrorReason.ValueType  # 32
+"""The database did not take the change."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18syncline/v1/schema.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\"m\n\x05\x46ield\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x04type\x18\x02 \x01(\x0e\x32\x16.syncline.v1.FieldTypeB\x04\xe2\x41\x01\x02\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x12\n\nmax_length\x18\x04 \x01(\x05\"\x8c\x01\n\x0cRelationship\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x66ields\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06parent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08required\x18\x04 \x01(\x08\x12*\n\ton_delete\x18\x05 \x01(\x0e\x32\x17.syncline.v1.DeleteRule\"\xdc\x01\n\nObjectType\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05scope\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x12.syncline.v1.FieldB\x04\xe2\x41\x01\x02\x12\x13\n\x0bprimary_key\x18\x04 \x03(\t\x12\x30\n\rrelationships\x18\x05 \x03(\x0b\x32\x19.syncline.v1.Relationship\x12\x34\n\x0f\x63onflict_policy\x18\x06 \x01(\x0e\x32\x1b.syncline.v1.ConflictPolicy\"N\n\x06Schema\x12\x15\n\x07version\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12-\n\x0cobject_types\x18\x02 \x03(\x0b\x32\x17.syncline.v1.ObjectType*\xe1\x01\n\tFieldType\x12\x1a\n\x16\x46IELD_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_TYPE_STRING\x10\x01\x12\x16\n\x12\x46IELD_TYPE_INTEGER\x10\x02\x12\x15\n\x11\x46IELD_TYPE_NUMBER\x10\x03\x12\x16\n\x12\x46IELD_TYPE_DECIMAL\x10\x04\x12\x16\n\x12\x46IELD_TYPE_BOOLEAN\x10\x05\x12\x13\n\x0f\x46IELD_TYPE_DATE\x10\x06\x12\x18\n\x14\x46IELD_TYPE_TIMESTAMP\x10\x07\x12\x13\n\x0f\x46IELD_TYPE_JSON\x10\x08*\xb1\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1c\x43ONFLICT_POLICY_MERGE_FIELDS\x10\x01\x12\x1f\n\x1b\x43ONFLICT_POLICY_CLIENT_WINS\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_SERVER_WINS\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_REJECT\x10\x04*\\\n\nDeleteRule\x12\x1b\n\x17\x44\x45LETE_RULE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45LETE_RULE_RESTRICT\x10\x01\x12\x17\n\x13\x44\x45LETE_RULE_CASCADE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18syncline/v1/schema.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\"m\n\x05\x46ield\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x04type\x18\x02 \x01(\x0e\x32\x16.syncline.v1.FieldTypeB\x04\xe2\x41\x01\x02\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x12\n\nmax_length\x18\x04 \x01(\x05\"\x8c\x01\n\x0cRelationship\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x66ields\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06parent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08required\x18\x04 \x01(\x08\x12*\n\ton_delete\x18\x05 \x01(\x0e\x32\x17.syncline.v1.DeleteRule\"\x9f\x02\n\nObjectType\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05scope\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x12.syncline.v1.FieldB\x04\xe2\x41\x01\x02\x12\x13\n\x0bprimary_key\x18\x04 \x03(\t\x12\x30\n\rrelationships\x18\x05 \x03(\x0b\x32\x19.syncline.v1.Relationship\x12\x34\n\x0f\x63onflict_policy\x18\x06 \x01(\x0e\x32\x1b.syncline.v1.ConflictPolicy\x12\x10\n\x08resolver\x18\x07 \x01(\t\x12\x11\n\tread_only\x18\x08 \x01(\x08\x12\x1c\n\x14merge_unsent_updates\x18\t \x01(\x08\"N\n\x06Schema\x12\x15\n\x07version\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12-\n\x0cobject_types\x18\x02 \x03(\x0b\x32\x17.syncline.v1.ObjectType*\xe1\x01\n\tFieldType\x12\x1a\n\x16\x46IELD_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_TYPE_STRING\x10\x01\x12\x16\n\x12\x46IELD_TYPE_INTEGER\x10\x02\x12\x15\n\x11\x46IELD_TYPE_NUMBER\x10\x03\x12\x16\n\x12\x46IELD_TYPE_DECIMAL\x10\x04\x12\x16\n\x12\x46IELD_TYPE_BOOLEAN\x10\x05\x12\x13\n\x0f\x46IELD_TYPE_DATE\x10\x06\x12\x18\n\x14\x46IELD_TYPE_TIMESTAMP\x10\x07\x12\x13\n\x0f\x46IELD_TYPE_JSON\x10\x08*\xcf\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1c\x43ONFLICT_POLICY_MERGE_FIELDS\x10\x01\x12\x1f\n\x1b\x43ONFLICT_POLICY_CLIENT_WINS\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_SERVER_WINS\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_REJECT\x10\x04\x12\x1c\n\x18\x43ONFLICT_POLICY_RESOLVER\x10\x05*\\\n\nDeleteRule\x12\x1b\n\x17\x44\x45LETE_RULE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45LETE_RULE_RESTRICT\x10\x01\x12\x17\n\x13\x44\x45LETE_RULE_CASCADE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,18 +50,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OBJECTTYPE'].fields_by_name['fields']._serialized_options = b'\342A\001\002'
   _globals['_SCHEMA'].fields_by_name['version']._loaded_options = None
   _globals['_SCHEMA'].fields_by_name['version']._serialized_options = b'\342A\001\003'
-  _globals['_FIELDTYPE']._serialized_start=632
-  _globals['_FIELDTYPE']._serialized_end=857
-  _globals['_CONFLICTPOLICY']._serialized_start=860
-  _globals['_CONFLICTPOLICY']._serialized_end=1037
-  _globals['_DELETERULE']._serialized_start=1039
-  _globals['_DELETERULE']._serialized_end=1131
+  _globals['_FIELDTYPE']._serialized_start=699
+  _globals['_FIELDTYPE']._serialized_end=924
+  _globals['_CONFLICTPOLICY']._serialized_start=927
+  _globals['_CONFLICTPOLICY']._serialized_end=1134
+  _globals['_DELETERULE']._serialized_start=1136
+  _globals['_DELETERULE']._serialized_end=1228
   _globals['_FIELD']._serialized_start=74
   _globals['_FIELD']._serialized_end=183
   _globals['_RELATIONSHIP']._serialized_start=186
   _globals['_RELATIONSHIP']._serialized_end=326
   _globals['_OBJECTTYPE']._serialized_start=329
-  _globals['_OBJECTTYPE']._serialized_end=549
-  _globals['_SCHEMA']._serialized_start=551
-  _globals['_SCHEMA']._serialized_end=629
+  _globals['_OBJECTTYPE']._serialized_end=616
+  _globals['_SCHEMA']._serialized_start=618
+  _globals['_SCHEMA']._serialized_end=696
 # @@protoc_insertion_point(module_scope)

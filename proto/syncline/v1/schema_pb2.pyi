@@ -82,6 +82,8 @@ class _ConflictPolicyEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Conflic
     """The server's record stays."""
     CONFLICT_POLICY_REJECT: _ConflictPolicy.ValueType  # 4
     """The change is refused; its author decides."""
+    CONFLICT_POLICY_RESOLVER: _ConflictPolicy.ValueType  # 5
+    """A resolver of the server decides: see ObjectType.resolver."""
 
 class ConflictPolicy(_ConflictPolicy, metaclass=_ConflictPolicyEnumTypeWrapper):
     """How edits of one record on two sides are brought together."""
@@ -96,6 +98,8 @@ CONFLICT_POLICY_SERVER_WINS: ConflictPolicy.ValueType  # 3
 """The server's record stays."""
 CONFLICT_POLICY_REJECT: ConflictPolicy.ValueType  # 4
 """The change is refused; its author decides."""
+CONFLICT_POLICY_RESOLVER: ConflictPolicy.ValueType  # 5
+"""A resolver of the server decides: see ObjectType.resolver."""
 
 class _DeleteRule:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -202,14 +206,28 @@ class ObjectType(message.Message):
     PRIMARY_KEY_FIELD_NUMBER: builtins.int
     RELATIONSHIPS_FIELD_NUMBER: builtins.int
     CONFLICT_POLICY_FIELD_NUMBER: builtins.int
+    RESOLVER_FIELD_NUMBER: builtins.int
+    READ_ONLY_FIELD_NUMBER: builtins.int
+    MERGE_UNSENT_UPDATES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name: a letter, then letters, digits and `_`; at most 60 characters; not starting with `syncline`
-    or `sqlite`.
+    or `sqlite`. Before it may stand the name of its scope and a dot, so that two scopes may each have an object
+    type of one name.
     """
     scope: builtins.str
     """The scope that it belongs to."""
     conflict_policy: ConflictPolicy.ValueType
     """How conflicting edits are brought together."""
+    resolver: builtins.str
+    """With CONFLICT_POLICY_RESOLVER: the name of the resolver, an entry point of the server in the group
+    `syncline.resolvers`. Empty otherwise.
+    """
+    read_only: builtins.bool
+    """True: devices may not change its records."""
+    merge_unsent_updates: builtins.bool
+    """True: devices merge consecutive updates of one record that they have not sent yet into one. False: they
+    keep and send every one.
+    """
     @builtins.property
     def fields(self) -> containers.RepeatedCompositeFieldContainer[Field]:
         """Its fields. At most 500."""
@@ -231,10 +249,13 @@ class ObjectType(message.Message):
         primary_key: abc.Iterable[builtins.str] | None = ...,
         relationships: abc.Iterable[Relationship] | None = ...,
         conflict_policy: ConflictPolicy.ValueType = ...,
+        resolver: builtins.str = ...,
+        read_only: builtins.bool = ...,
+        merge_unsent_updates: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["conflict_policy", b"conflict_policy", "fields", b"fields", "name", b"name", "primary_key", b"primary_key", "relationships", b"relationships", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["conflict_policy", b"conflict_policy", "fields", b"fields", "merge_unsent_updates", b"merge_unsent_updates", "name", b"name", "primary_key", b"primary_key", "read_only", b"read_only", "relationships", b"relationships", "resolver", b"resolver", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

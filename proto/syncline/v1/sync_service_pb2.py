@@ -26,9 +26,10 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from syncline.v1 import queue_pb2 as syncline_dot_v1_dot_queue__pb2
 from syncline.v1 import schema_pb2 as syncline_dot_v1_dot_schema__pb2
+from syncline.v1 import upload_pb2 as syncline_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esyncline/v1/sync_service.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17syncline/v1/queue.proto\x1a\x18syncline/v1/schema.proto\"=\n\nClientInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08platform\x18\x03 \x01(\t\"2\n\nFeedFilter\x12\x13\n\x05scope\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x62uckets\x18\x02 \x03(\t\"a\n\tRejection\x12\x19\n\x0bobject_type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08revision\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xf4\x01\n\x13StartSessionRequest\x12\x0e\n\x06scopes\x18\x01 \x03(\t\x12(\n\x07\x66ilters\x18\x02 \x03(\x0b\x32\x17.syncline.v1.FeedFilter\x12,\n\tpositions\x18\x03 \x03(\x0b\x32\x19.syncline.v1.FeedPosition\x12\'\n\x07refused\x18\x04 \x03(\x0b\x32\x16.syncline.v1.Rejection\x12\x13\n\x0b\x66ull_resync\x18\x05 \x01(\x08\x12\x0e\n\x06\x61lways\x18\x06 \x01(\x08\x12\'\n\x06\x63lient\x18\x07 \x01(\x0b\x32\x17.syncline.v1.ClientInfo\"Z\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05pages\x18\x02 \x01(\x03\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\x12\x1f\n\x17total_count_is_estimate\x18\x04 \x01(\x08\"j\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x06queues\x18\x02 \x03(\x0b\x32\x12.syncline.v1.Queue\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x02\n\x14StartSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.syncline.v1.Session\x12+\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.syncline.v1.Checkpoint\x12(\n\x05\x66\x65\x65\x64s\x18\x03 \x03(\x0b\x32\x19.syncline.v1.FeedPosition\x12\x31\n\x0e\x66\x61iled_objects\x18\x04 \x03(\x0b\x32\x19.syncline.v1.FailedObject\x12\x16\n\x0eschema_version\x18\x05 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x06 \x01(\t\x12\x13\n\x0bstore_epoch\x18\x07 \x01(\t\"y\n\x10ReadQueueRequest\x12\x18\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12\x15\n\ritem_ack_keys\x18\x04 \x01(\x08\x42\x0c\n\n_page_size\"S\n\x11\x46\x65tchQueueRequest\x12\x18\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_page_size\"R\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x61\x63k_keys\x18\x01 \x03(\t\x12*\n\nrejections\x18\x02 \x03(\x0b\x32\x16.syncline.v1.Rejection\"m\n\x13\x41\x63knowledgeResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x05\x12\r\n\x05stale\x18\x02 \x01(\x05\x12\x31\n\x0e\x66\x61iled_objects\x18\x03 \x03(\x0b\x32\x19.syncline.v1.FailedObject\")\n\x10GetSchemaRequest\x12\x15\n\rknown_version\x18\x01 \x01(\x03\"8\n\x11GetSchemaResponse\x12#\n\x06schema\x18\x01 \x01(\x0b\x32\x13.syncline.v1.Schema2\x8c\x03\n\x0bSyncService\x12S\n\x0cStartSession\x12 .syncline.v1.StartSessionRequest\x1a!.syncline.v1.StartSessionResponse\x12\x44\n\tReadQueue\x12\x1d.syncline.v1.ReadQueueRequest\x1a\x16.syncline.v1.QueuePage0\x01\x12\x44\n\nFetchQueue\x12\x1e.syncline.v1.FetchQueueRequest\x1a\x16.syncline.v1.QueuePage\x12P\n\x0b\x41\x63knowledge\x12\x1f.syncline.v1.AcknowledgeRequest\x1a .syncline.v1.AcknowledgeResponse\x12J\n\tGetSchema\x12\x1d.syncline.v1.GetSchemaRequest\x1a\x1e.syncline.v1.GetSchemaResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esyncline/v1/sync_service.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17syncline/v1/queue.proto\x1a\x18syncline/v1/schema.proto\x1a\x18syncline/v1/upload.proto\"=\n\nClientInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08platform\x18\x03 \x01(\t\"2\n\nFeedFilter\x12\x13\n\x05scope\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x62uckets\x18\x02 \x03(\t\"a\n\tRejection\x12\x19\n\x0bobject_type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08revision\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xf4\x01\n\x13StartSessionRequest\x12\x0e\n\x06scopes\x18\x01 \x03(\t\x12(\n\x07\x66ilters\x18\x02 \x03(\x0b\x32\x17.syncline.v1.FeedFilter\x12,\n\tpositions\x18\x03 \x03(\x0b\x32\x19.syncline.v1.FeedPosition\x12\'\n\x07refused\x18\x04 \x03(\x0b\x32\x16.syncline.v1.Rejection\x12\x13\n\x0b\x66ull_resync\x18\x05 \x01(\x08\x12\x0e\n\x06\x61lways\x18\x06 \x01(\x08\x12\'\n\x06\x63lient\x18\x07 \x01(\x0b\x32\x17.syncline.v1.ClientInfo\"Z\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05pages\x18\x02 \x01(\x03\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\x12\x1f\n\x17total_count_is_estimate\x18\x04 \x01(\x08\"j\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x06queues\x18\x02 \x03(\x0b\x32\x12.syncline.v1.Queue\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x02\n\x14StartSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.syncline.v1.Session\x12+\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.syncline.v1.Checkpoint\x12(\n\x05\x66\x65\x65\x64s\x18\x03 \x03(\x0b\x32\x19.syncline.v1.FeedPosition\x12\x31\n\x0e\x66\x61iled_objects\x18\x04 \x03(\x0b\x32\x19.syncline.v1.FailedObject\x12\x16\n\x0eschema_version\x18\x05 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x06 \x01(\t\x12\x13\n\x0bstore_epoch\x18\x07 \x01(\t\x12\x17\n\x0fnext_change_seq\x18\x08 \x01(\x03\x12\x17\n\x0fsettled_through\x18\t \x01(\x03\"y\n\x10ReadQueueRequest\x12\x18\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12\x15\n\ritem_ack_keys\x18\x04 \x01(\x08\x42\x0c\n\n_page_size\"S\n\x11\x46\x65tchQueueRequest\x12\x18\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_page_size\"R\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x61\x63k_keys\x18\x01 \x03(\t\x12*\n\nrejections\x18\x02 \x03(\x0b\x32\x16.syncline.v1.Rejection\"m\n\x13\x41\x63knowledgeResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x05\x12\r\n\x05stale\x18\x02 \x01(\x05\x12\x31\n\x0e\x66\x61iled_objects\x18\x03 \x03(\x0b\x32\x19.syncline.v1.FailedObject\")\n\x10GetSchemaRequest\x12\x15\n\rknown_version\x18\x01 \x01(\x03\"8\n\x11GetSchemaResponse\x12#\n\x06schema\x18\x01 \x01(\x0b\x32\x13.syncline.v1.Schema2\xf7\x04\n\x0bSyncService\x12S\n\x0cStartSession\x12 .syncline.v1.StartSessionRequest\x1a!.syncline.v1.StartSessionResponse\x12\x44\n\tReadQueue\x12\x1d.syncline.v1.ReadQueueRequest\x1a\x16.syncline.v1.QueuePage0\x01\x12\x44\n\nFetchQueue\x12\x1e.syncline.v1.FetchQueueRequest\x1a\x16.syncline.v1.QueuePage\x12P\n\x0b\x41\x63knowledge\x12\x1f.syncline.v1.AcknowledgeRequest\x1a .syncline.v1.AcknowledgeResponse\x12\x45\n\x06Upload\x12\x1a.syncline.v1.UploadRequest\x1a\x1b.syncline.v1.UploadResponse(\x01\x30\x01\x12V\n\rListConflicts\x12!.syncline.v1.ListConflictsRequest\x1a\".syncline.v1.ListConflictsResponse\x12J\n\tReconcile\x12\x1d.syncline.v1.ReconcileRequest\x1a\x1e.syncline.v1.ReconcileResponse\x12J\n\tGetSchema\x12\x1d.syncline.v1.GetSchemaRequest\x1a\x1e.syncline.v1.GetSchemaResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,32 +48,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READQUEUEREQUEST'].fields_by_name['session_id']._serialized_options = b'\342A\001\002'
   _globals['_FETCHQUEUEREQUEST'].fields_by_name['session_id']._loaded_options = None
   _globals['_FETCHQUEUEREQUEST'].fields_by_name['session_id']._serialized_options = b'\342A\001\002'
-  _globals['_CLIENTINFO']._serialized_start=164
-  _globals['_CLIENTINFO']._serialized_end=225
-  _globals['_FEEDFILTER']._serialized_start=227
-  _globals['_FEEDFILTER']._serialized_end=277
-  _globals['_REJECTION']._serialized_start=279
-  _globals['_REJECTION']._serialized_end=376
-  _globals['_STARTSESSIONREQUEST']._serialized_start=379
-  _globals['_STARTSESSIONREQUEST']._serialized_end=623
-  _globals['_QUEUE']._serialized_start=625
-  _globals['_QUEUE']._serialized_end=715
-  _globals['_SESSION']._serialized_start=717
-  _globals['_SESSION']._serialized_end=823
-  _globals['_STARTSESSIONRESPONSE']._serialized_start=826
-  _globals['_STARTSESSIONRESPONSE']._serialized_end=1087
-  _globals['_READQUEUEREQUEST']._serialized_start=1089
-  _globals['_READQUEUEREQUEST']._serialized_end=1210
-  _globals['_FETCHQUEUEREQUEST']._serialized_start=1212
-  _globals['_FETCHQUEUEREQUEST']._serialized_end=1295
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1297
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1379
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1381
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1490
-  _globals['_GETSCHEMAREQUEST']._serialized_start=1492
-  _globals['_GETSCHEMAREQUEST']._serialized_end=1533
-  _globals['_GETSCHEMARESPONSE']._serialized_start=1535
-  _globals['_GETSCHEMARESPONSE']._serialized_end=1591
-  _globals['_SYNCSERVICE']._serialized_start=1594
-  _globals['_SYNCSERVICE']._serialized_end=1990
+  _globals['_CLIENTINFO']._serialized_start=190
+  _globals['_CLIENTINFO']._serialized_end=251
+  _globals['_FEEDFILTER']._serialized_start=253
+  _globals['_FEEDFILTER']._serialized_end=303
+  _globals['_REJECTION']._serialized_start=305
+  _globals['_REJECTION']._serialized_end=402
+  _globals['_STARTSESSIONREQUEST']._serialized_start=405
+  _globals['_STARTSESSIONREQUEST']._serialized_end=649
+  _globals['_QUEUE']._serialized_start=651
+  _globals['_QUEUE']._serialized_end=741
+  _globals['_SESSION']._serialized_start=743
+  _globals['_SESSION']._serialized_end=849
+  _globals['_STARTSESSIONRESPONSE']._serialized_start=852
+  _globals['_STARTSESSIONRESPONSE']._serialized_end=1163
+  _globals['_READQUEUEREQUEST']._serialized_start=1165
+  _globals['_READQUEUEREQUEST']._serialized_end=1286
+  _globals['_FETCHQUEUEREQUEST']._serialized_start=1288
+  _globals['_FETCHQUEUEREQUEST']._serialized_end=1371
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1373
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1455
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1457
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1566
+  _globals['_GETSCHEMAREQUEST']._serialized_start=1568
+  _globals['_GETSCHEMAREQUEST']._serialized_end=1609
+  _globals['_GETSCHEMARESPONSE']._serialized_start=1611
+  _globals['_GETSCHEMARESPONSE']._serialized_end=1667
+  _globals['_SYNCSERVICE']._serialized_start=1670
+  _globals['_SYNCSERVICE']._serialized_end=2301
 # @@protoc_insertion_point(module_scope)

@@ -241,12 +241,20 @@ class StartSessionResponse(message.Message):
     SCHEMA_VERSION_FIELD_NUMBER: builtins.int
     ACCOUNT_FIELD_NUMBER: builtins.int
     STORE_EPOCH_FIELD_NUMBER: builtins.int
+    NEXT_CHANGE_SEQ_FIELD_NUMBER: builtins.int
+    SETTLED_THROUGH_FIELD_NUMBER: builtins.int
     schema_version: builtins.int
     """Version of the schema in force."""
     account: builtins.str
     """The account that the device belongs to. A device file belongs to one account for ever."""
     store_epoch: builtins.str
     """The identity of the server's history. Changes when an older backup was restored."""
+    next_change_seq: builtins.int
+    """The lowest change_seq that no change of this device was ever decided under. A device whose own count is
+    lower was put back from a copy, and goes on from here.
+    """
+    settled_through: builtins.int
+    """Up to where the device has told that it stored its verdicts."""
     @builtins.property
     def session(self) -> Session:
         """Unset: nothing new. The device's copy then equals the server's view at `checkpoint`."""
@@ -273,10 +281,12 @@ class StartSessionResponse(message.Message):
         schema_version: builtins.int = ...,
         account: builtins.str = ...,
         store_epoch: builtins.str = ...,
+        next_change_seq: builtins.int = ...,
+        settled_through: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "checkpoint", b"checkpoint", "failed_objects", b"failed_objects", "feeds", b"feeds", "schema_version", b"schema_version", "session", b"session", "store_epoch", b"store_epoch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "checkpoint", b"checkpoint", "failed_objects", b"failed_objects", "feeds", b"feeds", "next_change_seq", b"next_change_seq", "schema_version", b"schema_version", "session", b"session", "settled_through", b"settled_through", "store_epoch", b"store_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ import warnings
 
 from syncline.v1 import queue_pb2 as syncline_dot_v1_dot_queue__pb2
 from syncline.v1 import sync_service_pb2 as syncline_dot_v1_dot_sync__service__pb2
+from syncline.v1 import upload_pb2 as syncline_dot_v1_dot_upload__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -60,6 +61,21 @@ class SyncServiceStub(object):
                 request_serializer=syncline_dot_v1_dot_sync__service__pb2.AcknowledgeRequest.SerializeToString,
                 response_deserializer=syncline_dot_v1_dot_sync__service__pb2.AcknowledgeResponse.FromString,
                 _registered_method=True)
+        self.Upload = channel.stream_stream(
+                '/syncline.v1.SyncService/Upload',
+                request_serializer=syncline_dot_v1_dot_upload__pb2.UploadRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_upload__pb2.UploadResponse.FromString,
+                _registered_method=True)
+        self.ListConflicts = channel.unary_unary(
+                '/syncline.v1.SyncService/ListConflicts',
+                request_serializer=syncline_dot_v1_dot_upload__pb2.ListConflictsRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_upload__pb2.ListConflictsResponse.FromString,
+                _registered_method=True)
+        self.Reconcile = channel.unary_unary(
+                '/syncline.v1.SyncService/Reconcile',
+                request_serializer=syncline_dot_v1_dot_upload__pb2.ReconcileRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_upload__pb2.ReconcileResponse.FromString,
+                _registered_method=True)
         self.GetSchema = channel.unary_unary(
                 '/syncline.v1.SyncService/GetSchema',
                 request_serializer=syncline_dot_v1_dot_sync__service__pb2.GetSchemaRequest.SerializeToString,
@@ -109,6 +125,31 @@ class SyncServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Upload(self, request_iterator, context):
+        """Decides a device's changes. Each message is one transaction, and is answered by one message once that is
+        durable. A change that comes again, on any connection to any server, is applied once and gets the same
+        verdict. Answers come in the order of the messages; a device may send several ahead. A new stream of
+        a device ends its older one (ABORTED, SUPERSEDED). The stream ends as well with SEQ_REUSED and
+        SEQ_SETTLED; what came before the change in question was decided and answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConflicts(self, request, context):
+        """The conflict log, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reconcile(self, request, context):
+        """Compares a device's copy with the server's records by ranges of keys, without downloading them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSchema(self, request, context):
         """The object types, scopes and relationships of the account.
         """
@@ -138,6 +179,21 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     servicer.Acknowledge,
                     request_deserializer=syncline_dot_v1_dot_sync__service__pb2.AcknowledgeRequest.FromString,
                     response_serializer=syncline_dot_v1_dot_sync__service__pb2.AcknowledgeResponse.SerializeToString,
+            ),
+            'Upload': grpc.stream_stream_rpc_method_handler(
+                    servicer.Upload,
+                    request_deserializer=syncline_dot_v1_dot_upload__pb2.UploadRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_upload__pb2.UploadResponse.SerializeToString,
+            ),
+            'ListConflicts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConflicts,
+                    request_deserializer=syncline_dot_v1_dot_upload__pb2.ListConflictsRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_upload__pb2.ListConflictsResponse.SerializeToString,
+            ),
+            'Reconcile': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reconcile,
+                    request_deserializer=syncline_dot_v1_dot_upload__pb2.ReconcileRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_upload__pb2.ReconcileResponse.SerializeToString,
             ),
             'GetSchema': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSchema,
@@ -258,6 +314,87 @@ class SyncService(object):
             '/syncline.v1.SyncService/Acknowledge',
             syncline_dot_v1_dot_sync__service__pb2.AcknowledgeRequest.SerializeToString,
             syncline_dot_v1_dot_sync__service__pb2.AcknowledgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Upload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/syncline.v1.SyncService/Upload',
+            syncline_dot_v1_dot_upload__pb2.UploadRequest.SerializeToString,
+            syncline_dot_v1_dot_upload__pb2.UploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConflicts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/syncline.v1.SyncService/ListConflicts',
+            syncline_dot_v1_dot_upload__pb2.ListConflictsRequest.SerializeToString,
+            syncline_dot_v1_dot_upload__pb2.ListConflictsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reconcile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/syncline.v1.SyncService/Reconcile',
+            syncline_dot_v1_dot_upload__pb2.ReconcileRequest.SerializeToString,
+            syncline_dot_v1_dot_upload__pb2.ReconcileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as abc
 from grpc import aio as aio
 from syncline.v1 import queue_pb2 as queue_pb2
 from syncline.v1 import sync_service_pb2 as sync_service_pb2
+from syncline.v1 import upload_pb2 as upload_pb2
 import abc as abc_1
 import grpc as grpc
 import sys
@@ -56,6 +57,17 @@ class SyncServiceStub:
     """Says that items are stored durably, or that the device cannot take them. Durable when it answers.
     Order does not matter, repeats do no harm.
     """
+    Upload: grpc.StreamStreamMultiCallable[upload_pb2.UploadRequest, upload_pb2.UploadResponse]
+    """Decides a device's changes. Each message is one transaction, and is answered by one message once that is
+    durable. A change that comes again, on any connection to any server, is applied once and gets the same
+    verdict. Answers come in the order of the messages; a device may send several ahead. A new stream of
+    a device ends its older one (ABORTED, SUPERSEDED). The stream ends as well with SEQ_REUSED and
+    SEQ_SETTLED; what came before the change in question was decided and answered.
+    """
+    ListConflicts: grpc.UnaryUnaryMultiCallable[upload_pb2.ListConflictsRequest, upload_pb2.ListConflictsResponse]
+    """The conflict log, newest first."""
+    Reconcile: grpc.UnaryUnaryMultiCallable[upload_pb2.ReconcileRequest, upload_pb2.ReconcileResponse]
+    """Compares a device's copy with the server's records by ranges of keys, without downloading them."""
     GetSchema: grpc.UnaryUnaryMultiCallable[sync_service_pb2.GetSchemaRequest, sync_service_pb2.GetSchemaResponse]
     """The object types, scopes and relationships of the account."""
 
@@ -86,6 +98,17 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """Says that items are stored durably, or that the device cannot take them. Durable when it answers.
     Order does not matter, repeats do no harm.
     """
+    Upload: aio.StreamStreamMultiCallable[upload_pb2.UploadRequest, upload_pb2.UploadResponse]  # type: ignore[assignment]
+    """Decides a device's changes. Each message is one transaction, and is answered by one message once that is
+    durable. A change that comes again, on any connection to any server, is applied once and gets the same
+    verdict. Answers come in the order of the messages; a device may send several ahead. A new stream of
+    a device ends its older one (ABORTED, SUPERSEDED). The stream ends as well with SEQ_REUSED and
+    SEQ_SETTLED; what came before the change in question was decided and answered.
+    """
+    ListConflicts: aio.UnaryUnaryMultiCallable[upload_pb2.ListConflictsRequest, upload_pb2.ListConflictsResponse]  # type: ignore[assignment]
+    """The conflict log, newest first."""
+    Reconcile: aio.UnaryUnaryMultiCallable[upload_pb2.ReconcileRequest, upload_pb2.ReconcileResponse]  # type: ignore[assignment]
+    """Compares a device's copy with the server's records by ranges of keys, without downloading them."""
     GetSchema: aio.UnaryUnaryMultiCallable[sync_service_pb2.GetSchemaRequest, sync_service_pb2.GetSchemaResponse]  # type: ignore[assignment]
     """The object types, scopes and relationships of the account."""
 
@@ -137,6 +160,35 @@ class SyncServiceServicer(metaclass=abc_1.ABCMeta):
         """Says that items are stored durably, or that the device cannot take them. Durable when it answers.
         Order does not matter, repeats do no harm.
         """
+
+    @abc_1.abstractmethod
+    def Upload(
+        self,
+        request_iterator: _MaybeAsyncIterator[upload_pb2.UploadRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[upload_pb2.UploadResponse], abc.AsyncIterator[upload_pb2.UploadResponse]]:
+        """Decides a device's changes. Each message is one transaction, and is answered by one message once that is
+        durable. A change that comes again, on any connection to any server, is applied once and gets the same
+        verdict. Answers come in the order of the messages; a device may send several ahead. A new stream of
+        a device ends its older one (ABORTED, SUPERSEDED). The stream ends as well with SEQ_REUSED and
+        SEQ_SETTLED; what came before the change in question was decided and answered.
+        """
+
+    @abc_1.abstractmethod
+    def ListConflicts(
+        self,
+        request: upload_pb2.ListConflictsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[upload_pb2.ListConflictsResponse, abc.Awaitable[upload_pb2.ListConflictsResponse]]:
+        """The conflict log, newest first."""
+
+    @abc_1.abstractmethod
+    def Reconcile(
+        self,
+        request: upload_pb2.ReconcileRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[upload_pb2.ReconcileResponse, abc.Awaitable[upload_pb2.ReconcileResponse]]:
+        """Compares a device's copy with the server's records by ranges of keys, without downloading them."""
 
     @abc_1.abstractmethod
     def GetSchema(

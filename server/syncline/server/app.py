@@ -21,6 +21,7 @@ from syncline.server.interceptors.errors import ErrorInterceptor
 from syncline.server.interceptors.load import LoadInterceptor
 from syncline.server.limits import MESSAGE_BYTES_MAX
 from syncline.server.notify import LocalNotifier
+from syncline.server.resolvers import load_resolvers
 from syncline.server.schema.service import SchemaServicer
 from syncline.server.store_threads import StoreThreads
 from syncline.server.sync.service import SyncServicer
@@ -39,10 +40,15 @@ class App:
     """A server on one address, over one store. Make and use it inside a running event loop.
 
     The store stays the caller's: it is not closed here.
+
+    Raises:
+        SettingsInvalid: a resolver that is installed cannot be loaded.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._env = Environment(settings, store, StoreThreads(settings.threads), LocalNotifier(), Drain())
+        self._env = Environment(
+            settings, store, StoreThreads(settings.threads), LocalNotifier(), Drain(), load_resolvers()
+        )
         self._server = grpc.aio.server(
             interceptors=[
                 ErrorInterceptor(),

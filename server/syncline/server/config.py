@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         description="Unary calls at a time; more are answered RESOURCE_EXHAUSTED with a time to wait.",
     )
     streams_max: int = Field(
-        default=20_000, ge=1, description="ReadQueue streams at a time; more are answered likewise."
+        default=20_000, ge=1, description="ReadQueue and Upload streams at a time; more are answered likewise."
     )
     session_minutes: float = Field(default=60, gt=0, description="A session ends this long after its last use.")
     device_expiry_days: float = Field(

@@ -12,7 +12,7 @@ _POLICIES = {schema_pb2.ConflictPolicy.Value(f"CONFLICT_POLICY_{member.name}"): 
 _DELETE_RULES = {schema_pb2.DeleteRule.Value(f"DELETE_RULE_{member.name}"): member for member in DeleteRule}
 
 _FIELD_TYPE_VALUES = {member: value for value, member in _FIELD_TYPES.items()}
-_POLICY_VALUES = {member: value for value, member in _POLICIES.items()}
+POLICY_VALUES = {member: value for value, member in _POLICIES.items()}
 _DELETE_RULE_VALUES = {member: value for value, member in _DELETE_RULES.items()}
 
 
@@ -43,7 +43,10 @@ def _object_type_message(kind: ObjectType) -> schema_pb2.ObjectType:
         fields=map(_field_message, kind.fields),
         primary_key=kind.primary_key,
         relationships=map(_relationship_message, kind.relationships),
-        conflict_policy=_POLICY_VALUES[kind.conflict_policy],
+        conflict_policy=POLICY_VALUES[kind.conflict_policy],
+        resolver=kind.resolver,
+        read_only=kind.read_only,
+        merge_unsent_updates=kind.merge_unsent_updates,
     )
 
 
@@ -84,6 +87,9 @@ def _object_type(kind: schema_pb2.ObjectType) -> ObjectType:
         primary_key=tuple(kind.primary_key),
         relationships=tuple(map(_relationship, kind.relationships)),
         conflict_policy=_POLICIES.get(kind.conflict_policy, ConflictPolicy.MERGE_FIELDS),
+        resolver=kind.resolver,
+        read_only=kind.read_only,
+        merge_unsent_updates=kind.merge_unsent_updates,
     )
 
 

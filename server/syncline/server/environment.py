@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from syncline.server.config import Settings
 from syncline.server.drain import Drain
 from syncline.server.notify import LocalNotifier
+from syncline.server.resolvers import Resolvers
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store
 
@@ -22,6 +23,7 @@ class Environment:
     """The store is called through them only."""
     notifier: LocalNotifier
     drain: Drain
+    resolvers: Resolvers
 
     @property
     def account_id(self) -> str:

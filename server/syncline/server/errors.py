@@ -56,6 +56,13 @@ class TooManyCalls(ServerError):
         self.limit = limit
 
 
+class AnswersTooLarge(ServerError):
+    """The answers to one message of changes do not fit one message; the first of them were sent."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"the answers of one message take more than {bytes_max:,} bytes; send the rest again")
+
+
 class SchemaChangeRefused(ServerError):
     """The schema change takes something away."""
 

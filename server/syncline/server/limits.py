@@ -41,6 +41,30 @@ VIOLATIONS_MAX = 20
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 """The largest message that the server takes or sends."""
 
+CHANGES_MAX = 1_000
+UPLOAD_BYTES_MAX = 8 * 1024 * 1024
+EDITS_MAX = 500
+TRANSACTION_ID_BYTES_MAX = 16
+
+ANSWERS_BYTES_MAX = MESSAGE_BYTES_MAX - 64 * 1024
+"""What the answers to one message of changes may take. One answer takes at most 4 MB."""
+
+CONFLICTS_PAGE_DEFAULT = 100
+CONFLICTS_PAGE_MAX = 500
+CONFLICTS_READ_MAX = 50
+"""How many conflicts are read at a time: each holds three versions of a record, perhaps."""
+
+RANGES_MAX = 100
+RANGE_ENTRIES_MAX = 10_000
+RECONCILE_KEYS_MAX = 1_000
+RECONCILE_ENTRY_BYTES_MAX = 2 * 1024 * 1024
+"""What the entries of an answer of Reconcile take, about. Each range that differs has at least one."""
+RECONCILE_BYTES_MAX = 3 * 1024 * 1024
+"""When an answer of Reconcile takes no further record. It holds at least one of those that were asked for."""
+
+RECONCILE_READ_MAX = 50
+"""How many records are read at a time: each may be as large as a third of an answer."""
+
 FETCH_ATTEMPTS_MAX = 64
 """How often a FetchQueue call tries for a page that other calls take first."""
 

@@ -20,6 +20,12 @@ class EncodedRecord(NamedTuple):
     data_hash: bytes
 
 
+def encode_frame(object_type: str, key: str, bucket: str, modified_at: int, data: bytes) -> bytes:
+    """The frame of a record whose canonical data is `data`. `modified_at` is in microseconds since the Unix epoch."""
+    frame = Frame(object_type=object_type, key=key, bucket=bucket, modified_at_us=modified_at, data=data)
+    return frame.SerializeToString()
+
+
 class RecordEncoder:
     """Makes writes of one object type's records; prepared once, used for each record."""
 
@@ -40,8 +46,8 @@ class RecordEncoder:
         """
         encoded = canonical_bytes(data)
         key = self._keys.key_of(data)
-        frame = Frame(object_type=self._object_type, key=key, bucket=bucket, modified_at_us=modified_at, data=encoded)
-        return EncodedRecord(key, frame.SerializeToString(), data_hash(encoded))
+        frame = encode_frame(self._object_type, key, bucket, modified_at, encoded)
+        return EncodedRecord(key, frame, data_hash(encoded))
 
     def write(self, data: Mapping[str, Any], *, modified_at: int, bucket: str | None = None) -> RecordWrite:
         """The write that stores this record. `bucket` None leaves it where it is; the frame names the default bucket.

@@ -17,6 +17,9 @@ SCHEMA_FILE_BYTES_MAX = 8 * 1024 * 1024
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _INTEGER_TAG = "tag:yaml.org,2002:int"
 
+_SCOPE_DEPTH = 2
+"""How deep in the document the mappings of object types by name stand. Names of scopes and types may hold dots."""
+
 
 class SchemaFileError(Exception):
     """The schema file cannot be taken.
@@ -74,7 +77,7 @@ class _Reader:
             raise SchemaFileError(self._path, 0, f"is not YAML: {str(error).splitlines()[0]}") from None
         if root is None:
             raise SchemaFileError(self._path, 0, "is empty")
-        return self._value(root, "")
+        return self._value(root, "", depth=0)
 
     def _text(self) -> str:
         try:
@@ -90,7 +93,7 @@ class _Reader:
             line = data.count(b"\n", 0, error.start) + 1
             raise SchemaFileError(self._path, line, "is not UTF-8") from None
 
-    def _value(self, node: yaml.Node, path: str) -> Any:
+    def _value(self, node: yaml.Node, path: str, *, depth: int) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
@@ -98,10 +101,10 @@ class _Reader:
             raise SchemaFileError(self._path, node.start_mark.line + 1, "anchors and aliases are not taken")
         self._seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            return [self._value(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
-        return self._mapping(node, path)
+            return [self._value(item, f"{path}[{index}]", depth=depth + 1) for index, item in enumerate(node.value)]
+        return self._mapping(node, path, depth=depth)
 
-    def _mapping(self, node: yaml.Node, path: str) -> dict[str, Any]:
+    def _mapping(self, node: yaml.Node, path: str, *, depth: int) -> dict[str, Any]:
         members: dict[str, Any] = {}
         for name_node, value_node in node.value:
             line = name_node.start_mark.line + 1
@@ -110,16 +113,15 @@ class _Reader:
             name = name_node.value
             if name in members:
                 raise SchemaFileError(self._path, line, f"the name {name!r} stands twice")
-            where = _join(path, name)
+            where = _join(path, name, depth)
             self.lines[where] = line
-            members[name] = self._value(value_node, where)
+            members[name] = self._value(value_node, where, depth=depth + 1)
         return members
 
 
-def _join(path: str, name: str) -> str:
+def _join(path: str, name: str, depth: int) -> str:
     """The path of a member, as errors of the schema spell it: below its scope, an object type is named alone."""
-    in_scope = path.startswith("scopes.") and path.count(".") == 1
-    return name if in_scope else f"{path}.{name}" if path else name
+    return name if depth in (0, _SCOPE_DEPTH) else f"{path}.{name}"
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

@@ -1,4 +1,4 @@
-"""Position tokens and acknowledgement keys: short texts that clients store and send back, without looking inside.
+"""Position tokens, acknowledgement keys, page tokens: short texts that clients send back, without looking inside.
 
 Both are versioned binary with a checksum, in URL-safe base64 without padding. The checksum finds accidents, it is no
 secret: what a token says is always weighed against the calling device's own rows.
@@ -24,6 +24,8 @@ _INTERVAL = struct.Struct(">3Q")
 """Position epoch, above, through."""
 _REDELIVERED = struct.Struct(">2Q")
 """Digest, revision."""
+_CONFLICTS_PAGE = struct.Struct(">BQ8s")
+"""Version, id of the last conflict given out, digest of what was asked for."""
 _CHECKSUM = struct.Struct(">I")
 
 
@@ -77,6 +79,20 @@ def decode_ack_key(key: str) -> AckKey | None:
     intervals = tuple(AckInterval(*numbers) for numbers in _INTERVAL.iter_unpack(body[_ACK_HEAD.size : middle]))
     redelivered = tuple(AckRedelivered(*numbers) for numbers in _REDELIVERED.iter_unpack(body[middle:]))
     return AckKey(intervals, redelivered) if _numbers_fit(intervals, redelivered) else None
+
+
+def encode_conflicts_page(before_id: int, asked: bytes) -> str:
+    """The token of the page of conflicts below `before_id`; `asked` is a digest of 8 bytes of what they are of."""
+    return _seal(_CONFLICTS_PAGE.pack(_VERSION, before_id, asked))
+
+
+def decode_conflicts_page(token: str, asked: bytes) -> int | None:
+    """Below which conflict the page begins; None if the token is none of ours, or of another question."""
+    body = _unseal(token)
+    if body is None or len(body) != _CONFLICTS_PAGE.size or body[0] != _VERSION:
+        return None
+    _, before_id, asked_then = _CONFLICTS_PAGE.unpack(body)
+    return before_id if asked_then == asked and before_id < 1 << 63 else None
 
 
 def load_text(position: Position, *, store_epoch: int) -> str:

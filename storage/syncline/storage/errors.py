@@ -94,3 +94,32 @@ class InvalidValue(StoreError):
         super().__init__(f"{field}: {rule}")
         self.field = field
         self.rule = rule
+
+
+class StoreEpochChanged(StoreError):
+    """The device speaks of another history than the account's."""
+
+
+class SeqReused(StoreError):
+    """Another change went under this number."""
+
+    def __init__(self, change_seq: int, next_change_seq: int) -> None:
+        super().__init__(f"another change of this device went as number {change_seq}; go on from {next_change_seq}")
+        self.change_seq = change_seq
+        self.next_change_seq = next_change_seq
+
+
+class SeqSettled(StoreError):
+    """The device has told that it settled this number, and its verdict is not known any more.
+
+    The same holds of all changes that were sent after it, up to `last_change_seq`.
+    """
+
+    def __init__(self, change_seq: int, last_change_seq: int | None = None) -> None:
+        super().__init__(f"the change number {change_seq} was settled long ago; its verdict is not known any more")
+        self.change_seq = change_seq
+        self.last_change_seq = change_seq if last_change_seq is None else last_change_seq
+
+
+class StaleDevice(StoreError):
+    """The device tells of verdicts that it was never given here: it was forgotten since."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from syncline.data.limits import KEY_LENGTH_MAX
 from syncline.storage.errors import InvalidValue, LimitReached
-from syncline.storage.models import OpenQueue, RecordWrite
+from syncline.storage.models import Change, KeyRange, OpenQueue, RecordWrite, UploadBatch
 
 WRITES_MAX = 5000
 FRAME_BYTES_MAX = 1 << 20
@@ -14,6 +14,8 @@ GAPS_MAX = 1000
 """Gaps between acknowledged intervals, per device and feed."""
 REJECTIONS_MAX = 1000
 """Rejections per device."""
+CHANGES_MAX = 1000
+"""Changes in one batch of an upload."""
 COUNT_MAX = 1_000_000
 """Where counting of a session's items stops."""
 
@@ -54,6 +56,12 @@ def check_writes(writes: Sequence[RecordWrite]) -> None:
         check_text("object_type", write.object_type)
         check_key(write.key)
         check_text("bucket", write.bucket or "")
+    check_frames(writes)
+
+
+def check_frames(writes: Iterable[RecordWrite]) -> None:
+    """Raise `LimitReached` if a frame is too large."""
+    for write in writes:
         if write.frame is not None and len(write.frame) > FRAME_BYTES_MAX:
             raise LimitReached("bytes in a frame", FRAME_BYTES_MAX)
 
@@ -69,3 +77,32 @@ def check_request(request: OpenQueue) -> None:
     for refusal in request.refused:
         check_texts("refused", (refusal.object_type, refusal.key, refusal.reason))
     check_text("client", request.client)
+
+
+def check_batch(batch: UploadBatch) -> None:
+    """Check all of a batch of changes before any of it is decided. What is refused already is not stored.
+
+    Raises:
+        InvalidValue: a string that cannot be kept, or a key that is too long.
+        LimitReached: too many changes.
+    """
+    if len(batch.changes) > CHANGES_MAX:
+        raise LimitReached("changes in one message", CHANGES_MAX)
+    for change in batch.changes:
+        if change.refusal is None:
+            check_change(change)
+
+
+def check_change(change: Change) -> None:
+    """Raise `InvalidValue` if a string of a change cannot be kept, or its key is too long."""
+    check_text("object_type", change.object_type)
+    check_key(change.key)
+    check_text("bucket", change.bucket)
+
+
+def check_ranges(object_type: str, bucket: str, ranges: Iterable[KeyRange]) -> None:
+    """Raise `InvalidValue` if a string of a question about ranges of keys could not be kept."""
+    check_text("object_type", object_type)
+    check_text("bucket", bucket)
+    for wanted in ranges:
+        check_texts("ranges", (wanted.after_key or "", wanted.through_key or ""))

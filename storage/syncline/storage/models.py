@@ -10,6 +10,10 @@ from enum import Enum, IntEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from syncline.data.changes import Content, Operation, Verdict
+from syncline.data.schema import ConflictPolicy
+from syncline.storage.errors import SeqReused, SeqSettled
+
 
 class Feed(NamedTuple):
     """The records of one scope in one bucket, in revision order."""
@@ -81,6 +85,10 @@ class Record:
     """None: deleted."""
     data_hash: bytes
     modified_at: int
+    created_by: bytes = b""
+    """The `change_uuid` of the change that created it; empty if no device did."""
+    written_by: UUID | None = None
+    """The device whose change wrote it last; None if no device did."""
 
 
 # Devices, grants, positions
@@ -108,6 +116,12 @@ class Device:
     """The newest session; empty before the first."""
     client: str
     """What it said of itself: name, version and platform in one line."""
+    upload_stream_id: int = 0
+    """The newest upload stream that the device opened; 0 before the first."""
+    next_change_seq: int = 1
+    """The lowest number that no change of the device was ever decided under."""
+    settled_through: int = 0
+    """Up to where the device has told that it stored the verdicts of its changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +255,10 @@ class QueueOpened:
     """Every feed that is served."""
     rejections: tuple[Rejection, ...]
     """What the device lacks because it refused it."""
+    next_change_seq: int
+    """As of `Device`."""
+    settled_through: int
+    """As of `Device`."""
 
 
 class EventType(IntEnum):
@@ -331,6 +349,190 @@ class AckOutcome:
     """How the refused items of the call stand now, one each for those that were taken."""
 
 
+# Uploading
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRefusal:
+    """Why a change is rejected."""
+
+    reason: str
+    """A name of `syncline.v1.ErrorReason`."""
+    message: str
+    """Why, in words."""
+    field: str = ""
+    """The field of the change or record that breaks a rule; empty if none does."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """What goes with the reason."""
+
+
+class Change(NamedTuple):
+    """A change as the store gets it: parsed and held to the schema's rules. A tuple, like all that is made for each."""
+
+    change_uuid: bytes
+    """16 bytes."""
+    change_seq: int
+    payload_hash: bytes
+    """A hash of all that the device sent of the change, its number included."""
+    transaction_id: bytes
+    """Changes of one transaction stand next to each other; empty: it stands alone."""
+    object_type: str
+    key: str
+    bucket: str
+    """INSERT: where to create it."""
+    base_revision: int
+    content: Content
+    refusal: ChangeRefusal | None = None
+    """It breaks a rule: it is rejected without being looked at. A name that no record can have is left empty then."""
+
+
+class CurrentRecord(NamedTuple):
+    """A record as it stands when a change of it is decided, or its tombstone."""
+
+    scope: str
+    bucket: str
+    revision: int
+    frame: bytes | None
+    """None: deleted."""
+    data_hash: bytes
+    created_by: bytes
+    written_by: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictNote:
+    """What a conflict was about, as the judge saw it."""
+
+    policy: ConflictPolicy
+    fields: tuple[str, ...]
+    """The contested fields; empty if one side deleted the record."""
+    device_data: bytes | None
+    """The device's version; None: a delete."""
+    server_data: bytes | None
+    """The server's version before the decision; None: gone."""
+    result_data: bytes | None
+    """The record after the decision; None: gone."""
+
+
+class Decision(NamedTuple):
+    """What a judge makes of one change."""
+
+    verdict: Verdict
+    """Never HELD."""
+    write: RecordWrite | None = None
+    """What is to be written; None: the record stays as it is. Its `bucket` is None but for an INSERT."""
+    refusal: ChangeRefusal | None = None
+    """Set if it is REJECTED."""
+    conflict: ConflictNote | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One entry of the conflict log."""
+
+    conflict_id: int
+    """Ascending in the account, with gaps."""
+    object_type: str
+    key: str
+    bucket: str | None
+    """Where the record was: others see the entry if they are granted that. None: the device does not see such a record,
+    so nobody can say who may; only the device itself sees the entry."""
+    device_uuid: UUID
+    change_uuid: bytes
+    operation: Operation
+    verdict: Verdict
+    revision: int
+    decided_at: int
+    note: ConflictNote
+
+
+class Receipt(NamedTuple):
+    """What became of a change, kept so that a repeat gets the same verdict."""
+
+    change_seq: int
+    change_uuid: bytes
+    payload_hash: bytes
+    verdict: Verdict
+    """Never HELD."""
+    revision: int
+    refusal: ChangeRefusal | None
+
+
+class ChangeAnswer(NamedTuple):
+    """The answer to one change."""
+
+    change_seq: int
+    verdict: Verdict
+    revision: int
+    """The record's after the decision; the head where no record is left to name one; 0 if rejected or held."""
+    frame: bytes | None = None
+    """MERGED and SERVER_WON: the record as it stands; None: it is gone, or not in a bucket of the device."""
+    refusal: ChangeRefusal | None = None
+    conflict: Conflict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadBatch:
+    """What one message of an upload stream asks for."""
+
+    store_epoch: int | None
+    """The history that the device knows; None: it said so on this stream before."""
+    settled_through: int
+    changes: tuple[Change, ...]
+    """In ascending order of their numbers; transactions whole."""
+    holds: dict[tuple[str, str], int]
+    """What the stream holds back: for (object type, key) the number of the change that was refused or held last."""
+    stream_id: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOutcome:
+    """What came of it."""
+
+    head_revision: int
+    answers: tuple[ChangeAnswer, ...]
+    """One for each change, unless `stopped_at` is set."""
+    written: bool
+    """Records were written: devices have something to read."""
+    holds: dict[tuple[str, str], int]
+    """What the stream holds back from now on."""
+    stopped_by: SeqReused | SeqSettled | None = None
+    """The number of the change after the last answered one cannot be used. Nothing of it or after it was decided."""
+
+
+# Reconciling
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """A range of one object type's keys, by code point."""
+
+    after_key: str | None
+    """The keys above; None: from the first."""
+    through_key: str | None
+    """Up to and including; None: to the last."""
+
+
+class RangeEntry(NamedTuple):
+    """A record of a range."""
+
+    key: str
+    revision: int
+    data_hash: bytes
+    """Empty: a tombstone or departure above the revision that the device knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRows:
+    """What stands in a range."""
+
+    entries: tuple[RangeEntry, ...]
+    """By key."""
+    cut: bool
+    """There is more beyond the last entry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Collected:
     """What a collection removed."""
@@ -339,3 +541,5 @@ class Collected:
     departures: int
     devices_expired: int
     sessions_ended: int
+    receipts: int = 0
+    conflicts: int = 0

@@ -49,6 +49,9 @@ def test_the_same_schema_in_another_order_does_not_differ() -> None:
         (replace(KIND, primary_key=("id", "dest")), "flights.key", False),
         (replace(KIND, scope="other"), "flights", False),
         (replace(KIND, conflict_policy=ConflictPolicy.REJECT), "flights.conflict_policy", True),
+        (replace(KIND, resolver="keep_both"), "flights.resolver", True),
+        (replace(KIND, read_only=True), "flights.read_only", True),
+        (replace(KIND, merge_unsent_updates=True), "flights.merge_unsent_updates", True),
         (replace(KIND, relationships=()), "flights.relationships.plane", False),
         (
             replace(KIND, relationships=(*KIND.relationships, Relationship("airport", ("dest",), "airports"))),

@@ -34,6 +34,9 @@ def _object_types(draw: st.DrawFn, name: str = "things", scope: str = "main") ->
         tuple(draw(st.lists(NAMES))),
         tuple(draw(st.lists(RELATIONSHIPS, unique_by=lambda relationship: relationship.name))),
         draw(st.sampled_from(ConflictPolicy)),
+        draw(NAMES | st.just("")),
+        draw(st.booleans()),
+        draw(st.booleans()),
     )
 
 
@@ -70,6 +73,9 @@ def test_what_is_the_default_need_not_be_written() -> None:
         ({"scopes": {"s": {"t": {"fields": {}, "key": "id"}}}}, "t.key"),
         ({"scopes": {"s": {"t": {"fields": {}, "key": [1]}}}}, "t.key"),
         ({"scopes": {"s": {"t": {"fields": {}, "conflict_policy": "maybe"}}}}, "t.conflict_policy"),
+        ({"scopes": {"s": {"t": {"fields": {}, "resolver": 1}}}}, "t.resolver"),
+        ({"scopes": {"s": {"t": {"fields": {}, "read_only": "yes"}}}}, "t.read_only"),
+        ({"scopes": {"s": {"s.t": {"fields": {}, "merge_unsent_updates": 1}}}}, "s.t.merge_unsent_updates"),
         ({"scopes": {"s": {"t": {"fields": {"a": "text"}}}}}, "t.fields.a.type"),
         ({"scopes": {"s": {"t": {"fields": {"a": None}}}}}, "t.fields.a"),
         ({"scopes": {"s": {"t": {"fields": {"a": {"required": True}}}}}}, "t.fields.a.type"),

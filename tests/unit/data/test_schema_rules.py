@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from syncline.data.errors import DataError
-from syncline.data.schema import Field, FieldType, ObjectType, Relationship, Schema
+from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType, Relationship, Schema
 from syncline.data.schema_rules import check_schema
 
 CODE = Field("code", FieldType.STRING, required=True, max_length=3)
@@ -35,6 +35,19 @@ def test_a_schema_that_makes_sense_is_taken() -> None:
     check_schema(Schema(object_types=(CHILD, PARENT)))
     check_schema(_parent(Field("naïve name with blanks.", FieldType.JSON)))
     check_schema(_parent(primary_key=()))
+    check_schema(_parent(conflict_policy=ConflictPolicy.RESOLVER, resolver="keep both"))
+
+
+def test_two_scopes_may_each_have_a_type_of_one_name() -> None:
+    check_schema(Schema(object_types=(replace(PARENT, name="main.parents"), CHILD, PARENT)))
+    here, there = (replace(PARENT, name=f"{scope}.parents", scope=scope) for scope in ("here", "there"))
+    child = replace(
+        CHILD,
+        name="here.children",
+        scope="here",
+        relationships=(replace(CHILD.relationships[0], parent="here.parents"),),
+    )
+    check_schema(Schema(object_types=(here, there, child)))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +59,17 @@ def test_a_schema_that_makes_sense_is_taken() -> None:
         (_parent(name="x" * 61), "x" * 61, "at most 60"),
         (_parent(name="Syncline_things"), "Syncline_things", "reserved"),
         (_parent(name="sqlite_things"), "sqlite_things", "reserved"),
+        (_parent(name="other.parents"), "other.parents", "its scope and a dot"),
+        (_parent(name="main."), "main.", "a letter"),
+        (_parent(name="main.a.b"), "main.a.b", "a letter"),
+        (_parent(name="a b.parents", scope="a b"), "a b.parents", "a letter"),
+        (_parent(name="a.b.parents", scope="a.b"), "a.b.parents", "a letter"),
+        (_parent(name="main." + "x" * 56), "main." + "x" * 56, "at most 60"),
+        (_parent(name="main.sqlite_things"), "main.sqlite_things", "reserved"),
+        (_parent(name="synclines.parents", scope="synclines"), "synclines.parents", "reserved"),
+        (_parent(resolver="keep_both"), "parents.resolver", "no meaning with the conflict policy merge_fields"),
+        (_parent(conflict_policy=ConflictPolicy.RESOLVER), "parents.resolver", "1 to 100"),
+        (_parent(conflict_policy=ConflictPolicy.RESOLVER, resolver="x" * 101), "parents.resolver", "1 to 100"),
         (_parent(scope=""), "scopes.", "1 to 100"),
         (_parent(scope="a\nb"), "scopes.a\nb", "control characters"),
         (Schema(object_types=(replace(PARENT, fields=(), primary_key=()),)), "parents.fields", "at least one"),

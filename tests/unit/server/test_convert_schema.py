@@ -20,6 +20,9 @@ EVERYTHING = Schema(
                     for rule in DeleteRule
                 ),
                 policy,
+                resolver="keep_both",
+                read_only=policy is ConflictPolicy.REJECT,
+                merge_unsent_updates=policy is ConflictPolicy.CLIENT_WINS,
             )
             for policy in ConflictPolicy
         ),

@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from syncline.data.errors import DataError
 from syncline.server import errors as server_errors
 from syncline.server.interceptors.error_table import TABLE, row_of
+from syncline.server.upload.refusals import REFUSAL_CODES
 from syncline.storage import errors as store_errors
 from syncline.storage.models import Feed
 from syncline.v1 import errors_pb2
@@ -43,7 +44,7 @@ def test_every_row_has_a_reason_of_the_contract() -> None:
 
 
 def test_every_reason_is_sent_by_somebody() -> None:
-    sent = {row.reason for row in TABLE.values()} | {"INTERNAL_ERROR"}
+    sent = {row.reason for row in TABLE.values()} | {"INTERNAL_ERROR"} | set(REFUSAL_CODES)
 
     assert set(errors_pb2.ErrorReason.keys()) - sent == {"ERROR_REASON_UNSPECIFIED"}
 
@@ -67,10 +68,22 @@ def test_what_concerns_operators_only_is_not_told(error: Exception) -> None:
 
 
 def test_a_resync_names_its_feeds() -> None:
-    error = store_errors.ResyncRequired([Feed("main", "red/blue")], "gone")
+    error = store_errors.ResyncRequired([Feed("main", "red/blue"), Feed("a/b", "50%25 é")], "gone")
     row = row_of(error)
 
     assert row is not None
     (detail,) = row.details(error)
     assert isinstance(detail, error_details_pb2.PreconditionFailure)
-    assert [violation.subject for violation in detail.violations] == ["main/red/blue"]
+    assert [violation.subject for violation in detail.violations] == ["main/red/blue", "a%2Fb/50%2525%20%C3%A9"]
+
+
+def test_what_ends_an_upload_names_its_numbers() -> None:
+    for error, metadata in (
+        (store_errors.SeqReused(7, 9), {"change_seq": "7", "next_change_seq": "9"}),
+        (store_errors.SeqSettled(7), {"change_seq": "7"}),
+        (store_errors.SeqSettled(7, 9), {"change_seq": "7", "last_change_seq": "9"}),
+        (store_errors.StaleDevice(), {}),
+    ):
+        row = row_of(error)
+        assert row is not None
+        assert row.metadata(error) == metadata

@@ -94,3 +94,13 @@ def test_the_largest_keys_of_pages_keep_the_limit() -> None:
     again = tokens.encode_ack_key((), [AckRedelivered(most, most)] * PAGE_REDELIVERED_MAX)
 
     assert max(len(by_feeds), len(again)) <= ACK_KEY_CHARS_MAX
+
+
+@given(ids, st.binary(min_size=8, max_size=8))
+def test_a_page_of_conflicts_belongs_to_its_question(before_id: int, asked: bytes) -> None:
+    token = tokens.encode_conflicts_page(before_id, asked)
+
+    assert tokens.decode_conflicts_page(token, asked) == before_id
+    assert tokens.decode_conflicts_page(token, bytes(8) if asked != bytes(8) else b"12345678") is None
+    assert tokens.decode_conflicts_page(token[:-1], asked) is None
+    assert tokens.decode_conflicts_page(tokens.encode_ack_key(()), asked) is None

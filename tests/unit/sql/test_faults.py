@@ -68,6 +68,12 @@ def test_a_number_beyond_64_bits_is_an_invalid_value(database: Database) -> None
         database.write(lambda connection: connection.execute(statement, {"number": 2**70}))
 
 
+def test_a_key_too_long_for_the_index_is_an_invalid_value(postgres: Database) -> None:
+    key = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(1_024))  # cannot be packed into less
+    with pytest.raises(InvalidValue, match="index row size"):
+        postgres.write(_add(key))
+
+
 def test_a_serialization_failure_is_tried_again(postgres: Database) -> None:
     postgres.write(_add("a"))
     tries: list[int] = []

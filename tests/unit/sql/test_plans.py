@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from syncline.data.schema import Field, FieldType, ObjectType, Schema
-from syncline.storage.models import RecordWrite
-from syncline.storage.sql import departing, feeds, writing
-from syncline.storage.sql.json_rows import as_json_keys, as_json_rows
+from syncline.data.changes import Operation, Verdict
+from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType, Schema
+from syncline.storage.models import Conflict, ConflictNote, Receipt, RecordWrite
+from syncline.storage.sql import conflicts, departing, feeds, receipts, reconciling, uploading, writing
+from syncline.storage.sql.json_rows import as_json_keys, as_json_rows, number_values, uuid_values
 from syncline.storage.sql.opening import open_database
 from syncline.storage.sql.store import SqlStore
 
@@ -76,6 +78,57 @@ def test_the_rows_of_a_batch_are_looked_up_by_key(connection: Connection, analyz
     assert re.search(
         r"record_pkey|sqlite_autoindex_record_1 \(account_id=\? AND object_type=\? AND record_key=\?\)", plan
     )
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_the_records_of_an_upload_are_looked_up_by_key(connection: Connection, analyzed: bool) -> None:
+    if analyzed:
+        connection.execute(text("ANALYZE"))
+    plan = _plan(connection, uploading._CURRENT, {"of_type": "note", "keys": KEYS})
+    assert re.search(
+        r"record_pkey|sqlite_autoindex_record_1 \(account_id=\? AND object_type=\? AND record_key=\?\)", plan
+    )
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_receipts_and_conflicts_are_looked_up_one_by_one(connection: Connection, analyzed: bool) -> None:
+    """With many of one device: none but those asked for are read, whatever the planner knows."""
+    device_uuid, names = uuid4(), [uuid4() for _ in range(ROWS)]
+    store = SqlStore(
+        open_database(connection.engine.url.render_as_string(hide_password=False), durable=False), max_rejections=5
+    )
+    decided = [Receipt(seq, name.bytes, b"h", Verdict.APPLIED, seq, None) for seq, name in enumerate(names, 1)]
+    store._insert_receipts(connection, "a", device_uuid, decided, 1)
+    contested = ConflictNote(ConflictPolicy.MERGE_FIELDS, (), None, None, None)
+    noted = (
+        Conflict(seq, "note", "k", "", device_uuid, name.bytes, Operation.DELETE, Verdict.APPLIED, seq, 1, contested)
+        for seq, name in enumerate(names, 1)
+    )
+    store._insert_conflicts(connection, "a", noted)
+    store.close()
+    if analyzed:
+        connection.execute(text("ANALYZE"))
+    on_sqlite = connection.engine.dialect.name == "sqlite"
+    of_device = {"of_device": device_uuid.hex if on_sqlite else device_uuid}
+    uuids = uuid_values("changes", [name.bytes for name in names[:500]])
+    if on_sqlite:
+        uuids |= {name: value.hex for name, value in uuids.items() if isinstance(value, UUID)}
+    by_uuid = _plan(connection, receipts._BY_UUID, {**of_device, **uuids})
+    assert re.search(r"account_id_change_uuid_device_uuid_key|\(account_id=\? AND change_uuid=\?\)", by_uuid)
+    by_seq = _plan(connection, receipts._BY_SEQ, {**of_device, **number_values("seqs", range(100, 200))})
+    assert re.search(r"PRIMARY KEY \(account_id=\? AND device_uuid=\? AND change_seq", by_seq) or (
+        "upload_receipt_pkey" in by_seq and re.search(r"Index Cond: .*change_seq >=", by_seq)
+    )
+    of_changes = _plan(connection, conflicts._OF_CHANGES, {**of_device, **uuids})
+    assert not re.search(r"Seq Scan|SCAN conflict", of_changes)
+
+
+@pytest.mark.parametrize("has_end", [False, True])
+def test_a_range_of_keys_is_read_off_the_index(connection: Connection, has_end: bool) -> None:
+    values = {"of_type": "note", "of_scope": "s", "of_bucket": "", "known": 5, "limit": 100}
+    for statement in reconciling._ROWS[True, has_end]:
+        plan = _plan(connection, statement, {**values, "after_key": "5", "through_key": "7"})
+        assert not re.search(r"\bSort\b|TEMP B-TREE|Seq Scan on record", plan)
 
 
 def test_departures_are_looked_up_by_key(connection: Connection) -> None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
+from google.protobuf.any_pb2 import Any as PackedAny
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from grpc import StatusCode
 
 from syncline.storage.models import Feed
 
 DOMAIN = "syncline"
 
 
-def error_info(reason: str) -> error_details_pb2.ErrorInfo:
-    """The reason, by which clients go."""
-    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
+def error_info(reason: str, metadata: Mapping[str, str] | None = None) -> error_details_pb2.ErrorInfo:
+    """The reason, by which clients go, and what goes with it."""
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
+
+
+def status(code: StatusCode, message: str, more: Iterable[Message]) -> status_pb2.Status:
+    """A status with its details."""
+    made = status_pb2.Status(code=code.value[0], message=message)
+    for detail in more:
+        packed = PackedAny()
+        packed.Pack(detail)
+        made.details.append(packed)
+    return made
 
 
 def bad_request(violations: Iterable[tuple[str, str]]) -> error_details_pb2.BadRequest:
@@ -26,8 +40,12 @@ def bad_request(violations: Iterable[tuple[str, str]]) -> error_details_pb2.BadR
 
 
 def feeds_to_load(feeds: Iterable[Feed], why: str) -> error_details_pb2.PreconditionFailure:
-    """Which feeds the device must load from their beginning, each as `scope/bucket`; none: all of its feeds."""
-    return precondition("RESYNC_REQUIRED", ((f"{feed.scope}/{feed.bucket}", why) for feed in feeds))
+    """Which feeds the device must load from their beginning, none: all of its feeds.
+
+    Each is named as `scope/bucket`, both percent-encoded, but for a slash in the latter.
+    """
+    subjects = (f"{quote(feed.scope, safe='')}/{quote(feed.bucket)}" for feed in feeds)
+    return precondition("RESYNC_REQUIRED", ((subject, why) for subject in subjects))
 
 
 def precondition(kind: str, violations: Iterable[tuple[str, str]]) -> error_details_pb2.PreconditionFailure:

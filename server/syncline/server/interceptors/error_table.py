@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -29,6 +29,8 @@ class Row(NamedTuple):
     """What goes with the reason."""
     message: Callable[[Any], str] = str
     """The text for people."""
+    metadata: Callable[[Any], Mapping[str, str]] = lambda error: {}  # noqa: ARG005  nothing
+    """What the reason is about, by name."""
 
 
 def row_of(error: Exception) -> Row | None:
@@ -46,8 +48,9 @@ def _row(
     detail: Callable[[_Error], Sequence[Message]] = lambda error: (),  # noqa: ARG005  no details
     *,
     message: Callable[[_Error], str] = str,
+    metadata: Callable[[_Error], Mapping[str, str]] = lambda error: {},  # noqa: ARG005  nothing
 ) -> None:
-    TABLE[kind] = Row(code, reason, detail, message)
+    TABLE[kind] = Row(code, reason, detail, message, metadata)
 
 
 def _try_again(_: Exception) -> Sequence[Message]:
@@ -158,4 +161,32 @@ _row(
     "STORE_UNAVAILABLE",
     _try_again,
     message=lambda _: "too many calls take pages of this session at the same time; try again",
+)
+_row(
+    store_errors.StoreEpochChanged,
+    StatusCode.FAILED_PRECONDITION,
+    "STORE_EPOCH_CHANGED",
+    message=lambda _: "the server's history is another one than the device knows; start a session",
+)
+_row(
+    store_errors.SeqReused,
+    StatusCode.FAILED_PRECONDITION,
+    "SEQ_REUSED",
+    metadata=lambda error: {"change_seq": str(error.change_seq), "next_change_seq": str(error.next_change_seq)},
+)
+_row(
+    store_errors.SeqSettled,
+    StatusCode.FAILED_PRECONDITION,
+    "SEQ_SETTLED",
+    metadata=lambda error: {
+        "change_seq": str(error.change_seq),
+        **({"last_change_seq": str(error.last_change_seq)} if error.last_change_seq != error.change_seq else {}),
+    },
+)
+_row(store_errors.StaleDevice, StatusCode.FAILED_PRECONDITION, "STALE_DEVICE")
+_row(
+    server_errors.AnswersTooLarge,
+    StatusCode.RESOURCE_EXHAUSTED,
+    "LIMIT_REACHED",
+    lambda error: (details.quota("bytes in an answer", str(error)), details.retry_after(_RETRY_SECONDS)),
 )

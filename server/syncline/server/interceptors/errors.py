@@ -9,9 +9,7 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from google.protobuf.any_pb2 import Any as PackedAny
 from google.protobuf.message import Message
-from google.rpc import status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
 from syncline.server.interceptors import details
@@ -52,17 +50,12 @@ async def _answer(error: Exception, method: str, context: CallContext) -> NoRetu
         identity = uuid4().hex
         _log.error("call failed", method=method, request_id=identity, exc_info=error)
         message = f"the server failed; its log has the details under {identity}"
-        await _abort(context, grpc.StatusCode.INTERNAL, message, "INTERNAL_ERROR", [details.request_id(identity)])
+        info = details.error_info("INTERNAL_ERROR")
+        await _abort(context, grpc.StatusCode.INTERNAL, message, [info, details.request_id(identity)])
     _log.debug("call refused", method=method, reason=row.reason, error=str(error))
-    await _abort(context, row.code, row.message(error), row.reason, row.details(error))
+    info = details.error_info(row.reason, row.metadata(error))
+    await _abort(context, row.code, row.message(error), [info, *row.details(error)])
 
 
-async def _abort(
-    context: CallContext, code: grpc.StatusCode, message: str, reason: str, more: Sequence[Message]
-) -> NoReturn:
-    status = status_pb2.Status(code=code.value[0], message=message)
-    for detail in (details.error_info(reason), *more):
-        packed = PackedAny()
-        packed.Pack(detail)
-        status.details.append(packed)
-    await context.abort_with_status(rpc_status.to_status(status))
+async def _abort(context: CallContext, code: grpc.StatusCode, message: str, more: Sequence[Message]) -> NoReturn:
+    await context.abort_with_status(rpc_status.to_status(details.status(code, message, more)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, TypeAlias
 
@@ -62,4 +62,10 @@ def _parsed(handler: Handler, raw: Any) -> Any:
     parse = handler.request_deserializer
     if parse is None:
         return raw
-    return (parse(message) async for message in raw) if handler.request_streaming else parse(raw)
+    return _each_parsed(parse, raw) if handler.request_streaming else parse(raw)
+
+
+async def _each_parsed(parse: Callable[[Any], Any], raw: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+    # Not an expression: that would begin to iterate at once, and gRPC warns of a call that ends without ever reading.
+    async for message in raw:
+        yield parse(message)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from syncline.server import limits, tokens
+from syncline.server.sync.list_conflicts import ConflictPage, ConflictQuery
 from syncline.server.sync.read_queue import ReadQueue
+from syncline.server.sync.reconcile import AskedRange, Reconciliation
 from syncline.server.violations import Violations
-from syncline.storage.models import Feed, OpenQueue, Refusal, Told
-from syncline.v1 import queue_pb2, sync_service_pb2
+from syncline.storage.models import Feed, KeyRange, OpenQueue, Refusal, Told
+from syncline.v1 import queue_pb2, sync_service_pb2, upload_pb2
 
 _REVISION_MAX = (1 << 63) - 1
+_HASH_BYTES = 16
 
 
 def open_queue(request: sync_service_pb2.StartSessionRequest, *, now: int, expire_at: int) -> OpenQueue:
@@ -70,6 +74,63 @@ def acknowledgements(request: sync_service_pb2.AcknowledgeRequest) -> tuple[list
     refusals = _refusals("rejections", request.rejections, found)
     found.raise_if_any()
     return list(request.ack_keys), refusals
+
+
+def conflict_page(request: upload_pb2.ListConflictsRequest, device_uuid: UUID) -> ConflictPage:
+    """Raise `InvalidRequest` unless every field keeps its rule."""
+    found = Violations()
+    found.text("object_type", request.object_type, limits.OBJECT_TYPE_CHARS_MAX)
+    found.text("key", request.key, limits.RECORD_KEY_CHARS_MAX)
+    if request.HasField("key") and not request.object_type:
+        found.add("object_type", "must be given with a key")
+    size = request.page_size if request.HasField("page_size") else limits.CONFLICTS_PAGE_DEFAULT
+    if not 1 <= size <= limits.CONFLICTS_PAGE_MAX:
+        found.add("page_size", f"from 1 to {limits.CONFLICTS_PAGE_MAX:,}, not {size:,}")
+    query = ConflictQuery(
+        device_uuid=device_uuid,
+        all_devices=request.all_devices,
+        object_type=request.object_type or None,
+        key=request.key if request.HasField("key") else None,
+    )
+    before_id = None
+    if request.page_token:
+        before_id = tokens.decode_conflicts_page(request.page_token, query.digest())
+        if before_id is None:
+            found.add("page_token", "must be as the answer before gave it, with the other fields the same")
+    found.raise_if_any()
+    return ConflictPage(query, before_id, size)
+
+
+def reconciliation(request: upload_pb2.ReconcileRequest) -> Reconciliation:
+    """Raise `InvalidRequest` unless every field keeps its rule."""
+    found = Violations()
+    found.text("object_type", request.object_type, limits.OBJECT_TYPE_CHARS_MAX, required=True)
+    found.text("bucket", request.bucket, limits.BUCKET_CHARS_MAX)
+    if request.known_revision < 0:
+        found.add("known_revision", "must not be negative")
+    if found.count("ranges", len(request.ranges), limits.RANGES_MAX):
+        for index, asked in enumerate(request.ranges):
+            found.text(f"ranges[{index}].after_key", asked.after_key, limits.RECORD_KEY_CHARS_MAX)
+            found.text(f"ranges[{index}].through_key", asked.through_key, limits.RECORD_KEY_CHARS_MAX)
+            if len(asked.digest) != _HASH_BYTES:
+                found.add(f"ranges[{index}].digest", f"must have {_HASH_BYTES} bytes, not {len(asked.digest)}")
+    if found.count("keys", len(request.keys), limits.RECONCILE_KEYS_MAX):
+        for index, key in enumerate(request.keys):
+            found.text(f"keys[{index}]", key, limits.RECORD_KEY_CHARS_MAX, required=True)
+    found.raise_if_any()
+    return Reconciliation(
+        object_type=request.object_type,
+        bucket=request.bucket,
+        known_revision=request.known_revision,
+        ranges=tuple(map(_asked_range, request.ranges)),
+        keys=tuple(dict.fromkeys(request.keys)),
+    )
+
+
+def _asked_range(asked: upload_pb2.KeyRange) -> AskedRange:
+    after = asked.after_key if asked.HasField("after_key") else None
+    through = asked.through_key if asked.HasField("through_key") else None
+    return AskedRange(KeyRange(after, through), asked.digest)
 
 
 def _buckets(filters: Iterable[sync_service_pb2.FeedFilter], found: Violations) -> dict[str, frozenset[str]]:

@@ -21,6 +21,8 @@ def session_started(started: SessionStarted, account_id: str) -> sync_service_pb
         schema_version=started.schema_version,
         account=account_id,
         store_epoch=store_epoch_text(opened.head.store_epoch),
+        next_change_seq=opened.next_change_seq,
+        settled_through=opened.settled_through,
     )
     if opened.session is not None:
         response.session.CopyFrom(_session(opened.session))

@@ -12,17 +12,22 @@ from syncline.server.interceptors.context import CallContext
 from syncline.server.sync import requests, responses
 from syncline.server.sync.acknowledge import acknowledge
 from syncline.server.sync.fetch_queue import fetch_queue
+from syncline.server.sync.list_conflicts import list_conflicts
 from syncline.server.sync.read_queue import read_queue
+from syncline.server.sync.reconcile import reconcile
 from syncline.server.sync.start_session import start_session
-from syncline.v1 import queue_pb2, sync_service_pb2, sync_service_pb2_grpc
+from syncline.server.upload.stream import upload
+from syncline.server.upload.type_rules import RulesCache
+from syncline.v1 import queue_pb2, sync_service_pb2, sync_service_pb2_grpc, upload_pb2
 
 
 class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
-    """The download half of synchronisation."""
+    """Keeps the copies of devices up to date, and takes their changes."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
         self._devices = Devices(env)
+        self._rules = RulesCache()
 
     async def StartSession(  # noqa: N802  the contract's name
         self, request: sync_service_pb2.StartSessionRequest, context: CallContext
@@ -59,6 +64,30 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
         device_uuid = await self._devices.identify(context)
         ack_keys, refusals = requests.acknowledgements(request)
         return responses.acknowledged(await acknowledge(self._env, device_uuid, ack_keys, refusals))
+
+    async def Upload(  # noqa: N802  the contract's name
+        self, request_iterator: AsyncIterator[upload_pb2.UploadRequest], context: CallContext
+    ) -> AsyncIterator[upload_pb2.UploadResponse]:
+        """See the contract."""
+        device_uuid = await self._devices.identify(context)
+        async with aclosing(upload(self._env, self._rules, device_uuid, request_iterator)) as answers:
+            async for answer in answers:
+                yield answer
+                del answer  # an idle stream would hold its last answer
+
+    async def ListConflicts(  # noqa: N802  the contract's name
+        self, request: upload_pb2.ListConflictsRequest, context: CallContext
+    ) -> upload_pb2.ListConflictsResponse:
+        """See the contract."""
+        device_uuid = await self._devices.identify(context)
+        return await list_conflicts(self._env, requests.conflict_page(request, device_uuid))
+
+    async def Reconcile(  # noqa: N802  the contract's name
+        self, request: upload_pb2.ReconcileRequest, context: CallContext
+    ) -> upload_pb2.ReconcileResponse:
+        """See the contract."""
+        device_uuid = await self._devices.identify(context)
+        return await reconcile(self._env, device_uuid, requests.reconciliation(request))
 
     async def GetSchema(  # noqa: N802  the contract's name
         self, request: sync_service_pb2.GetSchemaRequest, context: CallContext

@@ -47,6 +47,14 @@ THEMES = (
     "concurrency",
     "atomicity",
     "checkpoints",
+    "uploads",
+    "receipts",
+    "upload_order",
+    "upload_walls",
+    "conflict_table",
+    "conflict_log",
+    "reconciling",
+    "upload_histories",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{theme}" for theme in THEMES))
 

@@ -11,17 +11,25 @@ from syncline.storage.conformance.buckets import BucketConformance
 from syncline.storage.conformance.checkpoints import CheckpointConformance
 from syncline.storage.conformance.collection import CollectionConformance
 from syncline.storage.conformance.concurrency import ConcurrencyConformance
+from syncline.storage.conformance.conflict_log import ConflictLogConformance
+from syncline.storage.conformance.conflict_table import ConflictTableConformance
 from syncline.storage.conformance.feed_order import FeedOrderConformance
 from syncline.storage.conformance.isolation import IsolationConformance
 from syncline.storage.conformance.names import NameConformance
 from syncline.storage.conformance.numbers import NumberConformance
 from syncline.storage.conformance.payloads import PayloadConformance
 from syncline.storage.conformance.positions import PositionConformance
+from syncline.storage.conformance.receipts import ReceiptConformance
+from syncline.storage.conformance.reconciling import ReconcileConformance
 from syncline.storage.conformance.records import RecordConformance
 from syncline.storage.conformance.rejections import RejectionConformance
 from syncline.storage.conformance.schemas import SchemaConformance
 from syncline.storage.conformance.sessions import SessionConformance
 from syncline.storage.conformance.tenant import Tenant
+from syncline.storage.conformance.upload_histories import UploadHistoryConformance
+from syncline.storage.conformance.upload_order import UploadOrderConformance
+from syncline.storage.conformance.upload_walls import UploadWallConformance
+from syncline.storage.conformance.uploads import UploadConformance
 from syncline.storage.contract import Store
 
 
@@ -43,6 +51,14 @@ class StoreConformance(
     ConcurrencyConformance,
     AtomicityConformance,
     CheckpointConformance,
+    UploadConformance,
+    ReceiptConformance,
+    UploadOrderConformance,
+    UploadWallConformance,
+    ConflictTableConformance,
+    ConflictLogConformance,
+    ReconcileConformance,
+    UploadHistoryConformance,
 ):
     """The whole suite. It asks for a fixture `store`, of any scope."""
 

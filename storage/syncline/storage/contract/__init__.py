@@ -21,18 +21,23 @@ from syncline.storage.contract.acknowledgements import AcknowledgementStore
 from syncline.storage.contract.collection import CollectionStore
 from syncline.storage.contract.devices import DeviceStore
 from syncline.storage.contract.queue import QueueStore
+from syncline.storage.contract.reconciling import ReconcileStore
 from syncline.storage.contract.records import RecordStore
 from syncline.storage.contract.schemas import SchemaStore
+from syncline.storage.contract.uploads import Judge, UploadStore
 
 __all__ = [
     "AccountStore",
     "AcknowledgementStore",
     "CollectionStore",
     "DeviceStore",
+    "Judge",
     "QueueStore",
+    "ReconcileStore",
     "RecordStore",
     "SchemaStore",
     "Store",
+    "UploadStore",
 ]
 
 
@@ -43,6 +48,8 @@ class Store(
     DeviceStore,
     QueueStore,
     AcknowledgementStore,
+    UploadStore,
+    ReconcileStore,
     CollectionStore,
     Protocol,
 ):

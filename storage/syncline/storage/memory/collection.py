@@ -28,11 +28,16 @@ class MemoryCollection(MemoryState):
             for feed in feeds | set(account.departures):
                 gone = _collect_feed(account, feed)
                 tombstones, departures = tombstones + gone[0], departures + gone[1]
+            receipts = sum(_forget_receipts(row, devices_seen_before) for row in account.devices.values())
+            kept = [entry for entry in account.conflicts if entry.decided_at >= devices_seen_before]
+            conflicts, account.conflicts = len(account.conflicts) - len(kept), kept
             return Collected(
                 tombstones=tombstones,
                 departures=departures,
                 devices_expired=expired,
                 sessions_ended=len(ended),
+                receipts=receipts,
+                conflicts=conflicts,
             )
 
     def get_floor(self, account_id: str, scope: str, bucket: str) -> int:
@@ -47,6 +52,16 @@ def expire_device(row: DeviceRow) -> None:
     """The device has to begin anew; its grants and rejections stay."""
     row.device = replace(row.device, state=DeviceState.EXPIRED)
     row.positions.clear()
+
+
+def _forget_receipts(row: DeviceRow, made_before: int) -> int:
+    """Remove the old receipts of which the device has told that it settled them; how many were there?"""
+    gone = [
+        seq for seq, kept in row.receipts.items() if kept.decided_at < made_before and seq <= row.device.settled_through
+    ]
+    for seq in gone:
+        del row.receipts[seq]
+    return len(gone)
 
 
 def _collect_feed(account: AccountState, feed: Feed) -> tuple[int, int]:

@@ -56,7 +56,12 @@ class MemoryQueue(MemoryState):
             device.device = replace(device.device, state=DeviceState.ACTIVE, client=request.client)
             session = _start_session(account, device, request, entries)
             return QueueOpened(
-                head=account.head, session=session, feeds=entries, rejections=list_rejections(rejections)
+                head=account.head,
+                session=session,
+                feeds=entries,
+                rejections=list_rejections(rejections),
+                next_change_seq=device.device.next_change_seq,
+                settled_through=device.device.settled_through,
             )
 
     def _with_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.limits import check_key, check_text, check_writes
@@ -21,7 +22,7 @@ class MemoryRecords(MemoryState):
             for write in writes:
                 if write.object_type not in scopes:
                     raise ObjectTypeNotFound(write.object_type)
-            done = [_write(account, write, scopes[write.object_type]) for write in writes]
+            done = [write_record(account, write, scopes[write.object_type]) for write in writes]
             return WriteResult(
                 head_revision=account.head.revision,
                 outcomes=tuple(outcome for outcome, _ in done),
@@ -73,8 +74,15 @@ def put_record(account: AccountState, record: Record) -> None:
     account.departures.get(feed, {}).pop(item, None)
 
 
-def _write(account: AccountState, write: RecordWrite, scope: str) -> tuple[WriteOutcome, int]:
-    """Do one write; answer what it came to and the record's revision."""
+def write_record(
+    account: AccountState,
+    write: RecordWrite,
+    scope: str,
+    *,
+    created_by: bytes = b"",
+    written_by: UUID | None = None,
+) -> tuple[WriteOutcome, int]:
+    """Do one write; answer what it came to and the record's revision. `created_by` counts if it comes to life."""
     before = account.records.get((write.object_type, write.key))
     live = before is not None and before.frame is not None
     if write.frame is None:
@@ -97,6 +105,8 @@ def _write(account: AccountState, write: RecordWrite, scope: str) -> tuple[Write
         frame=write.frame,
         data_hash=write.data_hash,
         modified_at=write.modified_at,
+        created_by=before.created_by if before is not None and live else created_by,
+        written_by=written_by,
     )
     put_record(account, record)
     if write.frame is None:

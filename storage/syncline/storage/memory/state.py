@@ -12,7 +12,7 @@ from uuid import UUID
 from syncline.data.schema import Schema
 from syncline.storage.errors import AccountNotFound, DeviceNotFound
 from syncline.storage.limits import check_text
-from syncline.storage.models import Device, Feed, Head, Position, Record, Rejection, Session
+from syncline.storage.models import Conflict, Device, Feed, Head, Position, Receipt, Record, Rejection, Session
 
 ItemName = tuple[str, str]
 """Object type and key."""
@@ -41,6 +41,13 @@ class RejectionRow:
     """The session in which it was refused last; empty if it was told of when one began."""
 
 
+class ReceiptRow(NamedTuple):
+    """A receipt and when it was made."""
+
+    receipt: Receipt
+    decided_at: int
+
+
 @dataclass
 class DeviceRow:
     """A device with all that is the device's own."""
@@ -49,6 +56,8 @@ class DeviceRow:
     grants: dict[str, int]
     positions: dict[Feed, Position] = field(default_factory=dict)
     rejections: dict[ItemName, RejectionRow] = field(default_factory=dict)
+    receipts: dict[int, ReceiptRow] = field(default_factory=dict)
+    """By `change_seq`."""
 
     def note_contact(self, now: int) -> None:
         """Move the last contact on, never back."""
@@ -74,6 +83,8 @@ class AccountState:
     floors: dict[Feed, int] = field(default_factory=dict)
     devices: dict[UUID, DeviceRow] = field(default_factory=dict)
     sessions: dict[str, SessionRow] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    """In the order in which they were decided."""
 
     def device(self, device_uuid: UUID) -> DeviceRow:
         """The device's row, or `DeviceNotFound`."""

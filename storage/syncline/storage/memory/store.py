@@ -9,7 +9,9 @@ from syncline.storage.memory.acknowledgements import MemoryAcknowledgements
 from syncline.storage.memory.collection import MemoryCollection
 from syncline.storage.memory.devices import MemoryDevices
 from syncline.storage.memory.queue import MemoryQueue
+from syncline.storage.memory.reconciling import MemoryReconciling
 from syncline.storage.memory.records import MemoryRecords
+from syncline.storage.memory.uploads import MemoryUploads
 
 
 class MemoryStore(
@@ -18,6 +20,8 @@ class MemoryStore(
     MemoryDevices,
     MemoryQueue,
     MemoryAcknowledgements,
+    MemoryUploads,
+    MemoryReconciling,
     MemoryCollection,
 ):
     """The whole contract in memory. Not durable: a process's end is its end."""

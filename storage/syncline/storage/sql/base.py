@@ -94,4 +94,7 @@ def device_of(row: Row[tuple[object, ...]]) -> Device:
         stream_id=row.stream_id,
         session_id=row.session_id,
         client=row.client,
+        upload_stream_id=row.upload_stream_id,
+        next_change_seq=row.next_change_seq,
+        settled_through=row.settled_through,
     )

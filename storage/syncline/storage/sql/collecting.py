@@ -1,4 +1,4 @@
-"""Expiry, and the collection of tombstones and departures (G10)."""
+"""Expiry, and the collection of tombstones and departures (G10), receipts and conflicts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, Table, bindpara
 from syncline.storage.limits import check_texts
 from syncline.storage.models import Collected, DeviceState, Feed
 from syncline.storage.sql.base import SqlBase
-from syncline.storage.sql.tables import departure, device, device_bucket, device_position, feed, record, session
+from syncline.storage.sql.tables import (
+    conflict,
+    departure,
+    device,
+    device_bucket,
+    device_position,
+    feed,
+    record,
+    session,
+    upload_receipt,
+)
 
 _OF_ACCOUNT: BindParameter[str] = bindparam("of_account")
 _EXPIRED = (device.c.account_id == _OF_ACCOUNT, device.c.state == DeviceState.EXPIRED.value)
@@ -25,6 +35,19 @@ _FORGET_POSITIONS = delete(device_position).where(
     device_position.c.device_uuid.in_(select(device.c.device_uuid).where(*_EXPIRED)),
 )
 _END_SESSIONS = delete(session).where(session.c.account_id == _OF_ACCOUNT, session.c.expire_at < bindparam("now"))
+_SETTLED = (
+    select(device.c.settled_through)
+    .where(device.c.account_id == upload_receipt.c.account_id, device.c.device_uuid == upload_receipt.c.device_uuid)
+    .scalar_subquery()
+)
+_FORGET_RECEIPTS = delete(upload_receipt).where(
+    upload_receipt.c.account_id == _OF_ACCOUNT,
+    upload_receipt.c.decided_at < bindparam("seen_before"),
+    upload_receipt.c.change_seq <= _SETTLED,
+)
+_FORGET_CONFLICTS = delete(conflict).where(
+    conflict.c.account_id == _OF_ACCOUNT, conflict.c.decided_at < bindparam("seen_before")
+)
 
 _POSITION_PASSED = case(
     (device_position.c.acked_through > device_position.c.head_at_start, device_position.c.acked_through),
@@ -103,6 +126,8 @@ class SqlCollecting(SqlBase):
                 departures=removed[departure],
                 devices_expired=expired,
                 sessions_ended=ended,
+                receipts=connection.execute(_FORGET_RECEIPTS, values).rowcount,
+                conflicts=connection.execute(_FORGET_CONFLICTS, values).rowcount,
             )
 
         return self._database.write(work)

@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -81,8 +82,22 @@ class Database(ABC):
         """An insert that can say what happens on conflict."""
 
     @abstractmethod
-    def upsert_records(self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def upsert_records(
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+    ) -> None:
         """Insert or replace rows of `record` as fast as the database can; see `RECORD_COLUMNS` for the tuples."""
+
+    @abstractmethod
+    def insert_receipts(
+        self,
+        connection: Connection,
+        account_id: str,
+        device_uuid: UUID,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        decided_at: int,
+    ) -> None:
+        """Insert rows of `upload_receipt` as fast as the database can; see `RECEIPT_COLUMNS` for the tuples."""
 
     def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         with our_errors(self._driver_error):

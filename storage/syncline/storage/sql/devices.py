@@ -111,6 +111,9 @@ class SqlDevices(SqlBase):
             "stream_id": 0,
             "session_id": "",
             "client": "",
+            "upload_stream_id": 0,
+            "next_change_seq": 1,
+            "settled_through": 0,
         }
         if self._database.insert_if_new(connection, device, row):
             self._insert_grants(connection, account_id, device_uuid, [""])

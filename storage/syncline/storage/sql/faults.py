@@ -12,6 +12,9 @@ from syncline.storage.errors import InvalidValue, StoreUnavailable
 
 _RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
 """Postgres: serialization_failure, deadlock_detected."""
+_REFUSED_CLASSES = ("22", "54")
+"""Postgres: the value is none that it takes (data exceptions), or is too much for it, such as a key of more bytes than
+its index holds. That does not pass, so it must not be taken for a database that is busy."""
 
 
 def is_passing(fault: DBAPIError) -> bool:
@@ -33,7 +36,7 @@ def our_errors(driver_error: type[Exception]) -> Iterator[None]:
 
     Raises:
         StoreUnavailable: the database did not do it.
-        InvalidValue: a number that the database cannot keep.
+        InvalidValue: a value that the database cannot keep.
     """
     try:
         yield
@@ -42,8 +45,11 @@ def our_errors(driver_error: type[Exception]) -> Iterator[None]:
     except PoolTimeout as fault:
         raise StoreUnavailable("all connections to the database are in use") from fault
     except DBAPIError as fault:
-        if getattr(fault.orig, "sqlstate", None) == "22003":  # numeric_value_out_of_range
+        sqlstate = getattr(fault.orig, "sqlstate", None) or ""
+        if sqlstate == "22003":  # numeric_value_out_of_range
             raise InvalidValue("value", "must fit 64 bits") from fault
+        if sqlstate.startswith(_REFUSED_CLASSES):
+            raise InvalidValue("value", _first_line(fault.orig)) from fault
         raise StoreUnavailable(_first_line(fault.orig)) from fault
     except driver_error as fault:
         raise StoreUnavailable(_first_line(fault)) from fault

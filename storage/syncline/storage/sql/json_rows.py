@@ -6,8 +6,9 @@ So a statement is the same, and compiled once, however many keys or feeds it is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -44,7 +45,10 @@ def _elements_on_postgres(element: _Elements, compiler: SQLCompiler, **options: 
 
 
 class _IsElement(FunctionElement[bool]):
-    """Is a text one of the elements of a JSON array? Without SQL type: a BOOLEAN would become `… = 1` on SQLite."""
+    """Is a column one of the elements of a JSON array? Without SQL type: a BOOLEAN would become `… = 1` on SQLite.
+
+    The third clause is what Postgres calls the column's type.
+    """
 
     name = "is_element"
     inherit_cache = True
@@ -52,7 +56,7 @@ class _IsElement(FunctionElement[bool]):
 
 @compiles(_IsElement, "sqlite")
 def _is_element_on_sqlite(element: _IsElement, compiler: SQLCompiler, **options: Any) -> str:
-    column, parameter = (compiler.process(clause, **options) for clause in element.clauses)
+    column, parameter, _ = (compiler.process(clause, **options) for clause in element.clauses)
     return f"{column} IN (SELECT value FROM json_each({parameter}))"  # noqa: S608 - no value in it
 
 
@@ -60,16 +64,56 @@ def _is_element_on_sqlite(element: _IsElement, compiler: SQLCompiler, **options:
 def _is_element_on_postgres(element: _IsElement, compiler: SQLCompiler, **options: Any) -> str:
     # An array is a condition of the index; a subquery would be a join, for which a planner that has not seen the table
     # yet reads all of the account.
-    column, parameter = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({parameter} AS json))))"
+    column, parameter, kind = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY (ARRAY(SELECT CAST(json_array_elements_text(CAST({parameter} AS json)) AS {kind})))"
 
 
 def one_of_keys(parameter: str, column: Column[str]) -> ColumnElement[bool]:
     """Is a text column one of the texts in `parameter`? With the columns before it given, it is looked up by index."""
-    return _IsElement(column, bindparam(parameter, type_=Text))
+    return _among(parameter, column, "text")
 
 
-def as_json_keys(keys: Iterable[str]) -> str:
+def numbers_among(parameter: str, column: Column[int]) -> tuple[ColumnElement[bool], ...]:
+    """Is a column of whole numbers one of those in the parameters that `number_values` makes?
+
+    They should lie next to each other: a range of the index is read.
+    """
+    return (*_between(parameter, column), _among(parameter, column, "bigint").is_(True))
+
+
+def number_values(parameter: str, numbers: Collection[int]) -> dict[str, str | int]:
+    """The parameters' values for `numbers_among`, for one number at least."""
+    return {
+        parameter: as_json_keys(numbers),
+        f"{parameter}_first": min(numbers),
+        f"{parameter}_last": max(numbers),
+    }
+
+
+def uuids_among(parameter: str, column: Column[UUID]) -> tuple[ColumnElement[bool], ...]:
+    """Is a column of UUIDs one of those in the parameters that `uuid_values` makes? Each is looked up by index."""
+    return (*_between(parameter, column), _among(parameter, column, "uuid"))
+
+
+def uuid_values(parameter: str, uuids: Collection[bytes]) -> dict[str, str | UUID]:
+    """The parameters' values for `uuids_among`, for one UUID at least."""
+    return {
+        parameter: as_json_keys(uuid.hex() for uuid in uuids),
+        f"{parameter}_first": UUID(bytes=min(uuids)),
+        f"{parameter}_last": UUID(bytes=max(uuids)),
+    }
+
+
+def _between(parameter: str, column: Column[Any]) -> tuple[ColumnElement[bool], ...]:
+    """To databases that know nothing of the table, a range is a better reason to take an index than a list."""
+    return (column >= bindparam(f"{parameter}_first"), column <= bindparam(f"{parameter}_last"))
+
+
+def _among(parameter: str, column: Column[Any], kind: str) -> ColumnElement[bool]:
+    return _IsElement(column, bindparam(parameter, type_=Text), literal_column(kind))
+
+
+def as_json_keys(keys: Iterable[str] | Iterable[int]) -> str:
     """The parameter's value for `one_of_keys`."""
     return json.dumps(list(keys), ensure_ascii=False, separators=(",", ":"))
 

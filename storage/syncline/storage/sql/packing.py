@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from syncline.storage.models import Feed, Interval, Position, SessionFeed
+from syncline.storage.models import ChangeRefusal, Feed, Interval, Position, SessionFeed
 
 
 def pack_intervals(intervals: Sequence[Interval]) -> bytes:
@@ -70,6 +70,17 @@ def pack_cursors(cursors: Mapping[Feed, int]) -> bytes:
 def unpack_cursors(packed: bytes) -> dict[Feed, int]:
     """What `pack_cursors` was given."""
     return {Feed(scope, bucket): cursor for scope, bucket, cursor in json.loads(packed)}
+
+
+def pack_refusal(refusal: ChangeRefusal) -> str:
+    """A refusal as JSON, in ASCII: it may quote what no database takes as it is."""
+    return json.dumps([refusal.reason, refusal.message, refusal.field, refusal.metadata], separators=(",", ":"))
+
+
+def unpack_refusal(packed: str) -> ChangeRefusal:
+    """What `pack_refusal` was given."""
+    reason, message, field, metadata = json.loads(packed)
+    return ChangeRefusal(reason, message, field, tuple((name, value) for name, value in metadata))
 
 
 def _position_fields(position: Position) -> list[str | int]:

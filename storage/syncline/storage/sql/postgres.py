@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.pq import Format
-from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, create_engine, event
+from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, Uuid, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -15,8 +16,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncline.storage.errors import InvalidValue
 from syncline.storage.sql.database import Database
+from syncline.storage.sql.receipts_table import RECEIPT_COLUMNS
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
-from syncline.storage.sql.tables import record
+from syncline.storage.sql.tables import record, upload_receipt
 
 _CONNECTIONS_MAX = 16
 _WAIT_S = 30.0
@@ -76,28 +78,59 @@ class PostgresDatabase(Database):
         """See `Database.insert`."""
         return postgresql.insert(table)
 
-    def upsert_records(self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def upsert_records(
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+    ) -> None:
         """See `Database.upsert_records`."""
-        columns = dict(zip(RECORD_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-        connection.exec_driver_sql(_UPSERT_RECORDS, {"of_account": account_id, **columns})
+        values = {"of_account": account_id, "writer": written_by}
+        connection.exec_driver_sql(_UPSERT_RECORDS, {**values, **_arrays(RECORD_COLUMNS, rows)})
+
+    def insert_receipts(
+        self,
+        connection: Connection,
+        account_id: str,
+        device_uuid: UUID,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        decided_at: int,
+    ) -> None:
+        """See `Database.insert_receipts`."""
+        values = {"of_account": account_id, "of_device": device_uuid, "decided_at": decided_at}
+        connection.exec_driver_sql(_INSERT_RECEIPTS, {**values, **_arrays(RECEIPT_COLUMNS, rows)})
 
 
-_TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea"}
+_TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea", Uuid: "uuid"}
+
+
+def _arrays(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """The values of each column."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _unnested(table: Table, names: Sequence[str]) -> str:
+    """The rows of an array per column. `%b` has psycopg send them in binary, at a third of the cost of text."""
+    return f"unnest({', '.join(f'%({name})b::{_TYPES[type(table.c[name].type)]}[]' for name in names)})"
 
 
 def _upsert_records() -> str:
-    """One statement with an array per column. `%b` has psycopg send them in binary, at a third of the cost of text."""
-    names = ", ".join(RECORD_COLUMNS)
-    arrays = ", ".join(f"%({name})b::{_TYPES[type(record.c[name].type)]}[]" for name in RECORD_COLUMNS)
     replaced = ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS)
     return (
-        f"INSERT INTO record (account_id, {names}) "  # noqa: S608 - the names are constants
-        f"SELECT %(of_account)s, changed.* FROM unnest({arrays}) AS changed "
+        f"INSERT INTO record (account_id, {', '.join(RECORD_COLUMNS)}, written_by) "  # noqa: S608 - names are constants
+        f"SELECT %(of_account)s, changed.*, %(writer)s::uuid FROM {_unnested(record, RECORD_COLUMNS)} AS changed "
         f"ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET {replaced}"
     )
 
 
+def _insert_receipts() -> str:
+    return (
+        f"INSERT INTO upload_receipt (account_id, device_uuid, {', '.join(RECEIPT_COLUMNS)}, decided_at) "  # noqa: S608
+        f"SELECT %(of_account)s, %(of_device)s::uuid, decided.*, %(decided_at)s "
+        f"FROM {_unnested(upload_receipt, RECEIPT_COLUMNS)} AS decided"
+    )
+
+
 _UPSERT_RECORDS = _upsert_records()
+_INSERT_RECEIPTS = _insert_receipts()
 
 
 def _psycopg_url(url: str) -> URL:

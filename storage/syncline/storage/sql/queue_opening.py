@@ -82,6 +82,8 @@ class _Plan:
             session=session,
             feeds=self.feeds,
             rejections=tuple(self.rejections[item].rejection for item in sorted(self.rejections)),
+            next_change_seq=self.device.next_change_seq,
+            settled_through=self.device.settled_through,
         )
 
 

@@ -85,4 +85,6 @@ def _record(row: Row[tuple[object, ...]]) -> Record:
         frame=row.frame,
         data_hash=row.data_hash,
         modified_at=row.modified_at,
+        created_by=row.created_by or b"",
+        written_by=row.written_by,
     )

@@ -13,8 +13,10 @@ RECORD_COLUMNS = (
     "frame",
     "data_hash",
     "modified_at",
+    "created_by",
 )
-"""The values of a row in the order in which the write path makes them; the account comes before them."""
+"""The values of a row in the order in which the write path makes them. The account comes before them, `written_by`
+after them: all rows of a call have the same."""
 
-REPLACED_COLUMNS = RECORD_COLUMNS[2:]
+REPLACED_COLUMNS = (*RECORD_COLUMNS[2:], "written_by")
 """Those that a write replaces: all but the key."""

@@ -7,18 +7,20 @@ from syncline.storage.sql.acknowledging import SqlAcknowledging
 from syncline.storage.sql.collecting import SqlCollecting
 from syncline.storage.sql.queue_opening import SqlQueueOpening
 from syncline.storage.sql.queue_reading import SqlQueueReading
+from syncline.storage.sql.reconciling import SqlReconciling
 from syncline.storage.sql.records import SqlRecords
 from syncline.storage.sql.schema_version import check_version
-from syncline.storage.sql.writing import SqlWriting
+from syncline.storage.sql.uploading import SqlUploading
 
 
 class SqlStore(
     SqlAccounts,
-    SqlWriting,
+    SqlUploading,
     SqlRecords,
     SqlQueueOpening,
     SqlQueueReading,
     SqlAcknowledging,
+    SqlReconciling,
     SqlCollecting,
 ):
     """The whole contract on a `Database`."""

@@ -7,7 +7,19 @@ Postgres is told.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 
 _Text = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
@@ -71,7 +83,10 @@ record = Table(
     Column("frame", LargeBinary),
     Column("data_hash", LargeBinary, nullable=False),
     Column("modified_at", BigInteger, nullable=False),
+    Column("created_by", LargeBinary),
+    Column("written_by", Uuid),
 )
+"""`created_by` is the UUID of a change, `written_by` that of a device; both are null for what no device did."""
 Index("record_feed_idx", record.c.account_id, record.c.scope, record.c.bucket, record.c.revision)
 Index(
     "record_tombstone_idx",
@@ -107,6 +122,9 @@ device = Table(
     Column("stream_id", BigInteger, nullable=False),
     Column("session_id", _Text, nullable=False),
     Column("client", _Text, nullable=False),
+    Column("upload_stream_id", BigInteger, nullable=False),
+    Column("next_change_seq", BigInteger, nullable=False),
+    Column("settled_through", BigInteger, nullable=False),
 )
 
 device_bucket = Table(
@@ -171,3 +189,45 @@ session = Table(
 )
 """`feeds` and `fetched_cursors` are packed: see `syncline.storage.sql.packing`."""
 Index("session_expire_at_idx", session.c.account_id, session.c.expire_at)
+
+upload_receipt = Table(
+    "upload_receipt",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("device_uuid", Uuid, primary_key=True),
+    Column("change_seq", BigInteger, primary_key=True),
+    Column("change_uuid", Uuid, nullable=False),
+    Column("payload_hash", LargeBinary, nullable=False),
+    Column("verdict", _Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("refusal", _Text),
+    Column("decided_at", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "change_uuid", "device_uuid"),
+    sqlite_with_rowid=False,  # one for each change ever made: the key is the table
+)
+"""`refusal` is packed: see `syncline.storage.sql.packing`."""
+
+conflict = Table(
+    "conflict",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("conflict_id", BigInteger, primary_key=True),
+    Column("object_type", _Text, nullable=False),
+    Column("record_key", _Text, nullable=False),
+    Column("bucket", _Text),
+    Column("device_uuid", Uuid, nullable=False),
+    Column("change_uuid", Uuid, nullable=False),
+    Column("operation", _Text, nullable=False),
+    Column("verdict", _Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("policy", _Text, nullable=False),
+    Column("fields", _Text, nullable=False),
+    Column("device_data", LargeBinary),
+    Column("server_data", LargeBinary),
+    Column("result_data", LargeBinary),
+    quote=False,  # SQLAlchemy takes it for a reserved word, which it is not where a name may stand
+)
+"""`fields` is a JSON array of names; without a `bucket`, only the device itself sees the entry."""
+Index("conflict_device_idx", conflict.c.account_id, conflict.c.device_uuid, conflict.c.conflict_id)
+Index("conflict_change_idx", conflict.c.account_id, conflict.c.change_uuid)

@@ -28,6 +28,7 @@ class CurrentRow(NamedTuple):
     entered_revision: int
     deleted: bool
     data_hash: bytes
+    created_by: bytes | None
 
 
 class Departure(NamedTuple):
@@ -49,7 +50,8 @@ class WritePlan:
     def __init__(self, scopes: Mapping[str, str], current: dict[ItemName, CurrentRow], before_first: int) -> None:
         self._scopes = scopes
         self._current = current
-        self._last = before_first
+        self.last_revision = before_first
+        """The newest revision given out."""
         self.rows: dict[ItemName, tuple[Any, ...]] = {}
         """The rows to store, as `RECORD_COLUMNS` has them."""
         self.departures: dict[tuple[ItemName, Feed], Departure] = {}
@@ -57,8 +59,11 @@ class WritePlan:
         self.arrivals: set[tuple[ItemName, Feed]] = set()
         """What has come into which feed: an older departure from there is history."""
 
-    def add(self, write: RecordWrite) -> tuple[WriteOutcome, int]:
-        """Decide one write: what it comes to, and the record's revision after it (0: nothing is there)."""
+    def add(self, write: RecordWrite, created_by: bytes | None = None) -> tuple[WriteOutcome, int]:
+        """Decide one write: what it comes to, and the record's revision after it (0: nothing is there).
+
+        `created_by` is the UUID of the change that it stands for. The record keeps that by which it came to life.
+        """
         item = (write.object_type, write.key)
         before = self._current.get(item)
         live = before is not None and not before.deleted
@@ -74,17 +79,19 @@ class WritePlan:
             bucket = before.bucket if write.bucket is None else write.bucket
             if live and before.data_hash == write.data_hash and before.bucket == bucket:
                 return WriteOutcome.UNCHANGED, before.revision
-        self._store(item, write, before, bucket)
+        self._store(item, write, before, bucket, created_by)
         if write.frame is None:
-            return WriteOutcome.DELETED, self._last
-        return (WriteOutcome.UPDATED if live else WriteOutcome.INSERTED), self._last
+            return WriteOutcome.DELETED, self.last_revision
+        return (WriteOutcome.UPDATED if live else WriteOutcome.INSERTED), self.last_revision
 
     def add_all(self, writes: Sequence[RecordWrite]) -> list[tuple[WriteOutcome, int]]:
         """`add` for each, in order."""
         return [self.add(write) for write in writes]
 
-    def _store(self, item: ItemName, write: RecordWrite, before: CurrentRow | None, bucket: str) -> None:
-        self._last = revision = self._last + 1
+    def _store(
+        self, item: ItemName, write: RecordWrite, before: CurrentRow | None, bucket: str, created_by: bytes | None
+    ) -> None:
+        self.last_revision = revision = self.last_revision + 1
         scope = self._scopes[write.object_type]
         entered = revision
         if before is None:
@@ -93,8 +100,10 @@ class WritePlan:
             self._move(item, Feed(before.scope, before.bucket), Feed(scope, bucket), write.modified_at)
         elif not before.deleted:
             entered = before.entered_revision
+        if before is not None and not before.deleted:
+            created_by = before.created_by
         deleted = write.frame is None
-        self._current[item] = CurrentRow(scope, bucket, revision, entered, deleted, write.data_hash)
+        self._current[item] = CurrentRow(scope, bucket, revision, entered, deleted, write.data_hash, created_by)
         self.rows[item] = (
             *item,
             scope,
@@ -105,10 +114,11 @@ class WritePlan:
             write.frame,
             write.data_hash,
             write.modified_at,
+            created_by,
         )
 
     def _move(self, item: ItemName, source: Feed, target: Feed, modified_at: int) -> None:
-        self.departures[item, source] = Departure(self._last, modified_at)
+        self.departures[item, source] = Departure(self.last_revision, modified_at)
         self.departures.pop((item, target), None)
         self.arrivals.discard((item, source))
         self.arrivals.add((item, target))

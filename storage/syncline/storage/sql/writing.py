@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -23,6 +24,7 @@ _CURRENT = select(
     record.c.entered_revision,
     record.c.deleted,
     record.c.data_hash,
+    record.c.created_by,
 ).where(
     record.c.account_id == bindparam("of_account"),
     record.c.object_type == bindparam("of_type"),
@@ -49,11 +51,7 @@ class SqlWriting(SqlSchemas):
         plan = WritePlan(scopes, self._current_rows(connection, account_id, items), before)
         done = plan.add_all(writes)
         if plan.rows:
-            if plan.arrivals:
-                self._forget_departures(connection, account_id, plan.arrivals)
-            if plan.departures:
-                self._write_departures(connection, account_id, plan.departures)
-            self._database.upsert_records(connection, account_id, list(plan.rows.values()))
+            self._store_plan(connection, account_id, plan, written_by=None)
         else:
             connection.rollback()  # nothing changed: the revisions go back
         return WriteResult(
@@ -61,6 +59,14 @@ class SqlWriting(SqlSchemas):
             outcomes=tuple(outcome for outcome, _ in done),
             revisions=tuple(revision for _, revision in done),
         )
+
+    def _store_plan(self, connection: Connection, account_id: str, plan: WritePlan, *, written_by: UUID | None) -> None:
+        """Store what a plan changes, as written by this device."""
+        if plan.arrivals:
+            self._forget_departures(connection, account_id, plan.arrivals)
+        if plan.departures:
+            self._write_departures(connection, account_id, plan.departures)
+        self._database.upsert_records(connection, account_id, list(plan.rows.values()), written_by=written_by)
 
     def _current_rows(
         self, connection: Connection, account_id: str, items: Collection[ItemName]

@@ -1,0 +1,36 @@
+"""`syncline push`: send local changes."""
+
+from __future__ import annotations
+
+import typer
+
+from syncline.cli.options import CaFileOption, FileArgument, JsonOption, ScopeOption, ServerOption, TokenOption
+from syncline.cli.output import print_json, print_line
+from syncline.cli.uploads import print_upload
+from syncline.replica import Replica
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("push")(push)
+
+
+def push(
+    file: FileArgument,
+    server: ServerOption,
+    scope: ScopeOption = None,
+    token: TokenOption = None,
+    ca_file: CaFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the changes that wait in the file, and download nothing.
+
+    What the server refuses stays in the file, with the reason.
+    """
+    with Replica.open(file, server, token=token, ca_file=ca_file) as replica:
+        report = replica.push(scopes=scope or ())
+    if as_json:
+        print_json(report)
+        return
+    print_upload(report)
+    print_line(f"{report.total:,} changes were decided" if report.counts else "nothing waits to be sent")

@@ -1,0 +1,1 @@
+"""Upload: changes of devices, checked, decided and answered."""

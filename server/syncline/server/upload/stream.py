@@ -1,0 +1,84 @@
+"""Upload: one stream of changes and their answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from syncline.server.drain import Drain
+from syncline.server.environment import Environment
+from syncline.server.upload.deciding import StreamDecider
+from syncline.server.upload.type_rules import RulesCache
+from syncline.storage.identity import random_id
+from syncline.v1 import upload_pb2
+
+T = TypeVar("T")
+
+
+async def upload(
+    env: Environment, rules: RulesCache, device_uuid: UUID, requests: AsyncIterator[upload_pb2.UploadRequest]
+) -> AsyncGenerator[upload_pb2.UploadResponse, None]:
+    """Yield the answers to each message once they are durable, until the device ends the stream.
+
+    Raises:
+        InvalidRequest: a message breaks a rule.
+        StreamSuperseded: a newer stream of the device was opened.
+        StoreEpochChanged, StaleDevice, ResyncRequired: the device may not upload as things are.
+        SeqReused, SeqSettled: the change after the last answer cannot go under its number.
+        AnswersTooLarge: the answers did not fit; a repeat of the rest gets them.
+        Draining: the server is stopping; what is in hand was answered.
+    """
+    env.drain.check()
+    decider = StreamDecider(env, rules, device_uuid, random_id())
+    await env.threads.run(decider.open)
+    messages = _Messages(requests, lambda request: env.threads.run(decider.read, request), env.drain)
+    try:
+        while (message := await messages.next()) is not None:
+            decided = await env.threads.run(decider.decide, message)
+            del message  # an idle stream would hold its last message
+            if decided.written:
+                env.notifier.head_moved(env.account_id, decided.head_revision)
+            if decided.response.answers or decided.error is None:
+                yield decided.response
+            if decided.error is not None:
+                raise decided.error
+            del decided
+    finally:
+        await messages.close()
+
+
+class _Messages(Generic[T]):
+    """The messages of a stream. One is taken and read ahead while the one before is decided, never more."""
+
+    def __init__(
+        self,
+        requests: AsyncIterator[upload_pb2.UploadRequest],
+        read: Callable[[upload_pb2.UploadRequest], Awaitable[T]],
+        drain: Drain,
+    ) -> None:
+        self._requests = requests
+        self._read = read
+        self._drain = drain
+        self._draining = asyncio.create_task(drain.wait())
+        self._coming = asyncio.create_task(self._take())
+
+    async def next(self) -> T | None:
+        """The next message; None: there are no more. Raises `Draining` once the server is stopping."""
+        await asyncio.wait((self._coming, self._draining), return_when=asyncio.FIRST_COMPLETED)
+        self._drain.check()
+        message = await self._coming
+        if message is not None:
+            self._coming = asyncio.create_task(self._take())
+        return message
+
+    async def close(self) -> None:
+        """Wait for no more messages."""
+        self._coming.cancel()
+        self._draining.cancel()
+        await asyncio.gather(self._coming, self._draining, return_exceptions=True)
+
+    async def _take(self) -> T | None:
+        request = await anext(self._requests, None)
+        return None if request is None else await self._read(request)
