@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from syncline.replica import Replica
@@ -285,6 +285,5 @@ class OfflineDevice:
         assert reached >= decided_at or (self.by_page and base is None), f"{change} is gone before what came of it"
 
     def _open(self) -> Replica:
-        return Replica.open(
-            self.path, self._server.address, apply="page" if self.by_page else "checkpoint", page_size=2
-        )
+        apply: Literal["page", "checkpoint"] = "page" if self.by_page else "checkpoint"
+        return Replica.open(self.path, self._server.address, apply=apply, page_size=2, attempts_max=3)

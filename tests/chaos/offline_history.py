@@ -7,7 +7,8 @@ message, and get older files back, while others write on the server, which takes
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -24,7 +25,7 @@ from tests.chaos.offline_schema import BUCKETS, KEYS, KIND_OF, SCOPE_OF, SCOPES,
 from tests.chaos.offline_server import OfflineServer, Place, ServerWrite
 from tests.harness.breaking_proxy import Loss
 
-STEPS = 12
+STEPS = 10
 ROUNDS_TO_REST = 8
 """In how many rounds of synchronising all devices must come to rest. A conflict takes two."""
 
@@ -282,6 +283,22 @@ class OfflineHistory(RuleBasedStateMachine):
             self._do(partial(self._sync, device), device)
             hidden = {change.item for change in device.content.changes}
             assert device.content.overlays == len(hidden)
+
+
+@contextmanager
+def one_history(where: Place, *kinds: str) -> Iterator[OfflineHistory]:
+    """A history about these two object types to be told step by step; it comes to rest in the end."""
+
+    class History(OfflineHistory):
+        place = where
+        failures: ClassVar[list[Exception]] = []
+
+    history = History()
+    history.begin(list(kinds), by_page=False, granted=True)
+    try:
+        yield history
+    finally:
+        history.teardown()
 
 
 def run_histories(where: Place, seed_number: int, histories: int, *, shrink: bool = True) -> None:

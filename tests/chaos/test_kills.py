@@ -76,8 +76,7 @@ def test_g3_what_was_answered_survives_sigkill_of_postgres() -> None:
                 store = open_store(server.url(database))
                 declare_once(store)
                 kill = threading.Timer(random.Random(seed).uniform(0.05, 0.5), cluster.kill, [server])
-                kill.start()
-                answered = write_and_acknowledge(store)
+                answered = write_and_acknowledge(store, kill)
                 kill.join()
                 store.close()
                 server = cluster.start({})
@@ -107,12 +106,13 @@ class Answered:
         self.acked = 0
 
 
-def write_and_acknowledge(store: Store) -> Answered:
+def write_and_acknowledge(store: Store, kill: threading.Timer) -> Answered:
     """Write and acknowledge until the database is killed; all that was answered until then."""
     answered = Answered()
     store.register_device(ACCOUNT, answered.device_uuid, now=1)
     opened = store.open_queue(ACCOUNT, answered.device_uuid, OpenQueue((), {}, (), (), True, True, "", 1, 2))
     (feed,) = opened.feeds
+    kill.start()
     try:
         while True:
             key = uuid4().hex

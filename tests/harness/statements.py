@@ -15,7 +15,8 @@ CROSSING_ACCOUNTS: frozenset[str] = frozenset()
 """Statements that may look across accounts: none so far."""
 
 _OUTSIDE = re.compile(
-    r"\s*(BEGIN|PRAGMA|CREATE|DROP|ALTER)\b|.*\balembic_version\b|SELECT pg_catalog\.|select pg_catalog\.", re.DOTALL
+    r"\s*(BEGIN|PRAGMA|CREATE|DROP|ALTER)\b|.*\b(alembic_version\b|_alembic_tmp_)|(SELECT|select) pg_catalog\.",
+    re.DOTALL,
 )
 """What is not of the core path: transactions, settings and migrations."""
 

@@ -6,7 +6,6 @@ Here each bug meets a short history in which it does harm. The same one without 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ import pytest
 
 from syncline.storage import open_store
 from tests.chaos.offline_device import Act, OnRecord, Transaction, Write
-from tests.chaos.offline_history import OfflineHistory
+from tests.chaos.offline_history import PLACES, OfflineHistory, one_history
 from tests.chaos.offline_server import Place, ServerWrite, place, prepare_histories
 from tests.harness.breaking_proxy import Loss
 from tests.replica.planted_bugs import (
@@ -25,8 +24,9 @@ from tests.replica.planted_bugs import (
     stale_roll_back,
 )
 
-STRICT, CLIENT_FIRST = "first", "second"
-"""The two object types of these histories, by the names that a history gives them."""
+KINDS = ("strict", "client_first")
+STRICT, CLIENT_FIRST = PLACES
+"""These two object types, by the names that a history gives them."""
 
 
 class Planted(NamedTuple):
@@ -85,26 +85,10 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place
     store.close()
 
 
-@contextmanager
-def history(where: Place) -> Iterator[OfflineHistory]:
-    """A history that has begun; it comes to rest in the end unless something was wrong."""
-
-    class History(OfflineHistory):
-        place = where
-        failures = []  # noqa: RUF012 - as in the class above
-
-    history = History()
-    history.begin(["strict", "client_first"], by_page=False, granted=True)
-    try:
-        yield history
-    finally:
-        history.teardown()
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.plant.__name__)
 def test_bug_is_caught(somewhere: Place, monkeypatch: pytest.MonkeyPatch, case: Planted) -> None:
-    with history(somewhere) as sound:
+    with one_history(somewhere, *KINDS) as sound:
         case.happen(sound)
     case.plant(monkeypatch)
-    with pytest.raises(AssertionError, match=case.shows), history(somewhere) as buggy:
+    with pytest.raises(AssertionError, match=case.shows), one_history(somewhere, *KINDS) as buggy:
         case.happen(buggy)
