@@ -74,6 +74,10 @@ class LocalWriter:
         """
         self._connection = connection
         self._as_one = as_one
+        self._logged = 0
+        """How many changes were logged, be they undone since."""
+        self._may_merge = False
+        """One of them may merge into an earlier one."""
         self._schema = schema
         self._transaction_no = transaction_no
         self._rules = {} if rules is None else rules
@@ -245,9 +249,13 @@ class LocalWriter:
 
     def _begin_call(self) -> None:
         """What follows belongs with what was written before, or else is a transaction of its own."""
-        if not self._as_one and self._transaction_no is not None:
+        if self._as_one or self._transaction_no is None:
+            return
+        if self._logged != 1 or self._may_merge:  # one change that merges with none is within all limits
             self.finish()
-            self._transaction_no = None
+        self._transaction_no = None
+        self._logged = 0
+        self._may_merge = False
 
     def check_open(self) -> None:
         """Refuse to go on after SQLite has ended the transaction, as it does when the disk is full.
@@ -410,6 +418,8 @@ class LocalWriter:
         deleted: str | None = None,
     ) -> None:
         """Add a change of a record to the log."""
+        self._logged += 1
+        self._may_merge = self._may_merge or (operation is LocalOperation.UPDATE and kind.merge_unsent_updates)
         insert_change(
             self._connection,
             object_type=kind.name,
