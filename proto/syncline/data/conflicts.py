@@ -10,7 +10,7 @@ deleted. What is not contested is simply done. What is, the object type's confli
 | client_wins | all fields are set | the record is deleted | it stays gone |
 | server_wins | nothing is set | the record stays | it stays gone |
 | reject | refused | refused | refused |
-| resolver | as the resolver says | as the resolver says | as the resolver says |
+| resolver | as the resolver says | as the resolver says | it stays gone, or the change is refused |
 """
 
 from __future__ import annotations
