@@ -19,13 +19,14 @@ from bench.records import ITEMS, item_writes
 from bench.rounds import alternate
 from bench.workplace import STORES, StoreName, Workplace
 from syncline.client import SyncClient
+from syncline.replica.outbox import BATCH_CHANGES
 from syncline.storage.models import RecordWrite
 from syncline.v1 import upload_pb2
 from syncline.v1.frame_pb2 import Frame
 from tests.harness.server import start_server
 
 CHANGES = 100_000
-BATCH = 500
+BATCH = BATCH_CHANGES
 AHEAD = 4
 """Messages on their way before the answers of the first are awaited."""
 

@@ -14,9 +14,8 @@ from syncline.replica.facts import write_facts
 from syncline.replica.numbering import next_change_seq
 from syncline.v1 import upload_pb2
 
-BATCH_CHANGES = 500
-BATCH_CHANGES_MAX = 1_000
-"""As many as the server takes."""
+BATCH_CHANGES = 1_000
+"""Of one message, unless told otherwise: as many as the server takes."""
 BATCH_BYTES_MAX = 2 * 1024 * 1024
 
 _OPERATIONS = {

@@ -27,7 +27,7 @@ from syncline.replica.facts import read_facts
 from syncline.replica.incoming import Accept
 from syncline.replica.live_upload import LiveUpload, ScopesAborted
 from syncline.replica.local_database import LocalDatabase
-from syncline.replica.outbox import BATCH_CHANGES, BATCH_CHANGES_MAX
+from syncline.replica.outbox import BATCH_CHANGES
 from syncline.replica.page_order import PageOrder
 from syncline.replica.report import Progress, SyncReport
 from syncline.replica.starting import SessionStarter
@@ -60,8 +60,8 @@ class RunOptions:
     on_event: OnEvent = no_events
 
     def __post_init__(self) -> None:
-        if not 1 <= self.upload_batch <= BATCH_CHANGES_MAX:
-            raise InvalidOption(f"upload_batch must be from 1 to {BATCH_CHANGES_MAX:,}, not {self.upload_batch!r}")
+        if not 1 <= self.upload_batch <= BATCH_CHANGES:
+            raise InvalidOption(f"upload_batch must be from 1 to {BATCH_CHANGES:,}, not {self.upload_batch!r}")
 
 
 def check_names(what: str, names: Collection[str]) -> None:

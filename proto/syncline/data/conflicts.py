@@ -85,11 +85,13 @@ def judge(
         news: others changed the record since the device saw it.
         resolver: decides if the object type's policy is RESOLVER.
     """
-    if content.operation is Operation.DELETE:
-        return _delete(kind, key, content, current, resolver)
-    if content.operation is Operation.INSERT:
-        return _insert(kind, key, content, current, resolver)
-    return _update(kind, key, content, current, news=news, resolver=resolver)
+    match content.operation:
+        case Operation.INSERT:
+            return _insert(kind, key, content, current, resolver)
+        case Operation.DELETE:
+            return _delete(kind, key, content, current, resolver)
+        case Operation.UPDATE:
+            return _update(kind, key, content, current, news=news, resolver=resolver)
 
 
 def _insert(kind: ObjectType, key: str, content: Content, current: Record | None, resolver: Resolver | None) -> Ruling:

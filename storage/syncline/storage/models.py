@@ -35,9 +35,8 @@ class Head:
 # Writing records
 
 
-@dataclass(frozen=True, slots=True)
-class RecordWrite:
-    """One record to store, or to delete."""
+class RecordWrite(NamedTuple):
+    """One record to store, or to delete. A tuple, because millions of them are made."""
 
     object_type: str
     key: str

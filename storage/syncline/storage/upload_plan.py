@@ -14,7 +14,8 @@ The changes of a transaction are decided together: if one of them cannot be done
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from syncline.data.changes import Operation, Verdict
@@ -32,6 +33,7 @@ from syncline.storage.models import (
     ChangeAnswer,
     ChangeRefusal,
     Conflict,
+    ConflictNote,
     CurrentRecord,
     Decision,
     Device,
@@ -44,6 +46,13 @@ from syncline.storage.models import (
 
 ItemName = tuple[str, str]
 """Object type and key."""
+
+# Each change asks for them. Python 3.11 finds a member of an enum by way of a failed look-up, at eight times the price.
+_INSERT: Final = Operation.INSERT
+_APPLIED: Final = Verdict.APPLIED
+_REJECTED: Final = Verdict.REJECTED
+_DIFFERING: Final = (Verdict.MERGED, Verdict.SERVER_WON)
+"""The verdicts whose answers bring the record as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,7 @@ class _Planner:
         self._now = now
         self._records = dict(state.records)
         self._decided: dict[bytes, Receipt] = {}
+        self._any_known = bool(state.by_seq or state.by_uuid)
         self._revision = state.head_revision
         kept = {item: seq for item, seq in holds.items() if seq > state.settled_through}
         self._plan = UploadPlan(holds=kept, next_change_seq=state.next_change_seq)
@@ -148,14 +158,15 @@ class _Planner:
         return self._plan
 
     def _receipt(self, change: Change) -> Receipt | None:
-        return (
-            self._state.by_seq.get(change.change_seq)
-            or self._state.by_uuid.get(change.change_uuid)
-            or self._decided.get(change.change_uuid)
-        )
+        decided = self._decided.get(change.change_uuid)
+        if decided is not None or not self._any_known:
+            return decided
+        return self._state.by_seq.get(change.change_seq) or self._state.by_uuid.get(change.change_uuid)
 
     def _number_error(self, unit: Sequence[Change]) -> SeqReused | SeqSettled | None:
         """Why a change of the unit cannot go under its number."""
+        if not self._any_known and unit[0].change_seq > self._state.settled_through:
+            return None
         for change in unit:
             known = self._state.by_seq.get(change.change_seq)
             if known is not None and known.payload_hash != change.payload_hash:
@@ -178,16 +189,16 @@ class _Planner:
         """Answer the changes of a transaction, or one that stands alone."""
         self._plan.next_change_seq = max(self._plan.next_change_seq, unit[-1].change_seq + 1)
         receipts = [self._receipt(change) for change in unit]
-        if any(receipts):
-            # A transaction is decided as a whole, so all of it is known. Should it not be, each stands for itself:
-            # better than doing a change twice.
-            for index, (change, receipt) in enumerate(zip(unit, receipts, strict=True)):
-                if receipt is not None:
-                    self._repeat(change, receipt)
-                else:
-                    self._decide_fresh([change], place + index)
+        if not any(receipts):
+            self._decide_fresh(unit, place)
             return
-        self._decide_fresh(unit, place)
+        # A transaction is decided as a whole, so all of it is known. Should it not be, each stands for itself: better
+        # than doing a change twice.
+        for index, (change, receipt) in enumerate(zip(unit, receipts, strict=True)):
+            if receipt is not None:
+                self._repeat(change, receipt)
+            else:
+                self._decide_fresh([change], place + index)
 
     def _decide_fresh(self, unit: Sequence[Change], place: int) -> None:
         """Decide what no receipt tells of."""
@@ -196,14 +207,17 @@ class _Planner:
                 self._hold(change)
                 self._plan.answers.append(ChangeAnswer(change.change_seq, Verdict.HELD, 0))
             return
-        decisions = _as_one(unit, self._try(unit))
-        for index, (change, decision) in enumerate(zip(unit, decisions, strict=True)):
-            self._carry_out(change, decision, conflict_id=self._state.head_revision + place + index + 1)
+        first_conflict_id = self._state.head_revision + place + 1
+        if len(unit) == 1:
+            self._carry_out(unit[0], self._decide(unit[0]), conflict_id=first_conflict_id)
+            return
+        for conflict_id, (change, decision) in enumerate(
+            zip(unit, _as_one(unit, self._try(unit)), strict=True), first_conflict_id
+        ):
+            self._carry_out(change, decision, conflict_id=conflict_id)
 
     def _try(self, unit: Sequence[Change]) -> list[Decision]:
         """Decide each change as if those before it were done already; nothing is done yet."""
-        if len(unit) == 1:
-            return [self._decide(unit[0])]
         before = dict(self._records)
         decisions = []
         for change in unit:
@@ -216,26 +230,27 @@ class _Planner:
 
     def _decide(self, change: Change) -> Decision:
         if change.refusal is not None:
-            return Decision(Verdict.REJECTED, refusal=change.refusal)
+            return Decision(_REJECTED, refusal=change.refusal)
         if change.base_revision > self._state.head_revision:
             why = f"the account's head is {self._state.head_revision}, not yet {change.base_revision}"
             return _refused("BASE_FROM_FUTURE", why, "base_revision")
-        record = self._live(change)
-        if change.content.operation is Operation.INSERT:
+        stands = self._records.get((change.object_type, change.key))
+        live = stands if stands is not None and stands.frame is not None else None
+        seen = live if live is not None and live.bucket in self._state.grants else None
+        is_insert = change.content.operation is _INSERT
+        if is_insert:
             if change.bucket not in self._state.grants:
                 return _refused("BUCKET_NOT_GRANTED", "the bucket is not granted to this device", "bucket")
-            stands = self._records.get((change.object_type, change.key))
             if stands is not None and stands.created_by == change.change_uuid:
-                return Decision(Verdict.APPLIED)  # done once; what was deleted since stays deleted (G10)
-            if record is not None and record.bucket not in self._state.grants:
+                return Decision(_APPLIED)  # done once; what was deleted since stays deleted (G10)
+            if live is not seen:
                 return _refused("KEY_TAKEN", "the key is taken", "key")
-        seen = record if record is not None and record.bucket in self._state.grants else None
         news = seen is not None and seen.revision > change.base_revision and seen.written_by != self._state.device_uuid
         decision = self._judge(change, seen, news)
         if decision.write is not None and seen is not None and decision.write.data_hash == seen.data_hash:
             return decision._replace(write=None)
-        if decision.write is not None and seen is None and change.content.operation is not Operation.INSERT:
-            return self._revived(decision, decision.write, taken=record is not None)
+        if decision.write is not None and seen is None and not is_insert:
+            return self._revived(decision, decision.write, taken=live is not None)
         return decision
 
     def _revived(self, decision: Decision, write: RecordWrite, *, taken: bool) -> Decision:
@@ -245,57 +260,62 @@ class _Planner:
         bucket = write.bucket or ""
         if taken or bucket not in self._state.grants:
             return Decision(Verdict.SERVER_WON)
-        return decision._replace(write=replace(write, bucket=bucket))
-
-    def _live(self, change: Change) -> CurrentRecord | None:
-        record = self._records.get((change.object_type, change.key))
-        return None if record is None or record.frame is None else record
+        return decision._replace(write=write._replace(bucket=bucket))
 
     def _carry_out(self, change: Change, decision: Decision, *, conflict_id: int) -> None:
-        if decision.write is not None:
+        verdict, write = decision.verdict, decision.write
+        if write is not None:
             self._revision += 1
-            self._plan.writes.append(decision.write)
+            self._plan.writes.append(write)
             self._plan.writers.append(change.change_uuid)
-            self._set_record(change, decision.write, revision=self._revision)
-        if decision.verdict is Verdict.APPLIED and decision.write is not None and decision.write.frame is not None:
-            revision, frame = self._revision, None
-        elif decision.verdict is Verdict.REJECTED:
+            self._set_record(change, write, revision=self._revision)
+        frame = None
+        if verdict is _APPLIED and write is not None and write.frame is not None:
+            revision = self._revision
+        elif verdict is _REJECTED:
             self._hold(change)
-            revision, frame = 0, None
+            revision = 0
         else:
             revision, frame = self._standing(change)
         conflict = None
         if decision.conflict is not None:
-            record = self._records.get((change.object_type, change.key))
-            seen = record is not None and record.bucket in self._state.grants
-            conflict = Conflict(
-                conflict_id=conflict_id,
-                object_type=change.object_type,
-                key=change.key,
-                bucket=record.bucket if record is not None and seen else None,
-                device_uuid=self._state.device_uuid,
-                change_uuid=change.change_uuid,
-                operation=change.content.operation,
-                verdict=decision.verdict,
-                revision=revision,
-                decided_at=self._now,
-                note=decision.conflict,
-            )
-            self._plan.conflicts.append(conflict)
+            conflict = self._logged(change, verdict, decision.conflict, revision=revision, conflict_id=conflict_id)
         if change.change_uuid not in self._decided:
             receipt = Receipt(
-                change.change_seq, change.change_uuid, change.payload_hash, decision.verdict, revision, decision.refusal
+                change.change_seq, change.change_uuid, change.payload_hash, verdict, revision, decision.refusal
             )
             self._decided[change.change_uuid] = receipt
             self._plan.receipts.append(receipt)
-        self._answer(change, decision.verdict, revision, frame, decision.refusal, conflict)
+        self._answer(change, verdict, revision, frame, decision.refusal, conflict)
+
+    def _logged(
+        self, change: Change, verdict: Verdict, note: ConflictNote, *, revision: int, conflict_id: int
+    ) -> Conflict:
+        """The conflict's entry in the log."""
+        record = self._records.get((change.object_type, change.key))
+        seen = record is not None and record.bucket in self._state.grants
+        conflict = Conflict(
+            conflict_id=conflict_id,
+            object_type=change.object_type,
+            key=change.key,
+            bucket=record.bucket if record is not None and seen else None,
+            device_uuid=self._state.device_uuid,
+            change_uuid=change.change_uuid,
+            operation=change.content.operation,
+            verdict=verdict,
+            revision=revision,
+            decided_at=self._now,
+            note=note,
+        )
+        self._plan.conflicts.append(conflict)
+        return conflict
 
     def _repeat(self, change: Change, receipt: Receipt) -> None:
         """The same verdict again, with the record as it stands now."""
         revision, frame = receipt.revision, None
-        if receipt.verdict in (Verdict.MERGED, Verdict.SERVER_WON):
+        if receipt.verdict in _DIFFERING:
             revision, frame = self._standing(change)
-        if receipt.verdict is Verdict.REJECTED:
+        if receipt.verdict is _REJECTED:
             self._hold(change)
         conflict = self._state.conflicts.get(change.change_uuid)
         self._answer(change, receipt.verdict, revision, frame, receipt.refusal, conflict)
@@ -309,15 +329,13 @@ class _Planner:
         refusal: ChangeRefusal | None,
         conflict: Conflict | None,
     ) -> None:
-        differs = verdict in (Verdict.MERGED, Verdict.SERVER_WON)
-        self._plan.answers.append(
-            ChangeAnswer(change.change_seq, verdict, revision, frame if differs else None, refusal, conflict)
-        )
+        brought = frame if frame is not None and verdict in _DIFFERING else None
+        self._plan.answers.append(ChangeAnswer(change.change_seq, verdict, revision, brought, refusal, conflict))
 
     def _standing(self, change: Change) -> tuple[int, bytes | None]:
         """The record's revision and frame as the device may see them; the head where it sees none."""
-        record = self._live(change)
-        if record is None or record.bucket not in self._state.grants:
+        record = self._records.get((change.object_type, change.key))
+        if record is None or record.frame is None or record.bucket not in self._state.grants:
             return self._revision, None
         return record.revision, record.frame
 
@@ -359,8 +377,6 @@ def units(changes: Iterable[Change]) -> Iterator[list[Change]]:
 
 def _as_one(unit: Sequence[Change], decisions: list[Decision]) -> list[Decision]:
     """Let a transaction of which one member cannot be done as it says be not done at all."""
-    if len(unit) == 1:
-        return decisions
     for worst, spread in ((Verdict.REJECTED, _group_rejected), (Verdict.SERVER_WON, _group_lost)):
         for change, decision in zip(unit, decisions, strict=True):
             if decision.verdict is worst:

@@ -28,8 +28,10 @@ _UUID_BYTES: Final = 16
 _HASH_BYTES: Final = 16
 _SEQ_MAX: Final = (1 << 63) - 2
 """The number after it must be a number, too."""
+_INSERT: Final = Operation.INSERT  # each change asks for it; see upload_plan
 _NOTHING: Final = Content(Operation.DELETE)
 """The content of a change that is not read yet, or refused."""
+_CONTENT_AT: Final = Change._fields.index("content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,16 @@ def read_changes(messages: Sequence[upload_pb2.Change], rules: SchemaRules, *, n
         except ChangeRefused as error:
             changes.append(_refused(change, error.refusal))
             continue
-        if content.operation is Operation.INSERT:
-            data = message.data
-            frame = encode_frame(change.object_type, change.key, change.bucket, now, data)
-            inserts[change.change_seq] = RecordWrite(
-                change.object_type, change.key, frame, data_hash(data), now, change.bucket
-            )
-        changes.append(change._replace(content=content))
+        if content.data is not None:
+            inserts[change.change_seq] = _insert_write(change, message.data, now)
+        changes.append(Change._make((*change[:_CONTENT_AT], content, None)))
     return ReadChanges(tuple(changes), inserts)
+
+
+def _insert_write(change: Change, data: bytes, now: int) -> RecordWrite:
+    """What an INSERT of this canonical data comes to where there is no such record."""
+    frame = encode_frame(change.object_type, change.key, change.bucket, now, data)
+    return RecordWrite(change.object_type, change.key, frame, data_hash(data), now, change.bucket)
 
 
 def _check_numbers(messages: Sequence[upload_pb2.Change], after_seq: int, found: Violations) -> None:
@@ -158,7 +162,7 @@ def _insert(message: upload_pb2.Change, change: Change, rules: TypeRules) -> Con
     bucket = change.bucket
     if bucket and (len(bucket) > limits.BUCKET_CHARS_MAX or "\0" in bucket):
         raise invalid(f"at most {limits.BUCKET_CHARS_MAX} characters, and no NUL", "bucket")
-    return Content(Operation.INSERT, rules.inserted(change.key, message.data))
+    return Content(_INSERT, rules.inserted(change.key, message.data))
 
 
 def _update(message: upload_pb2.Change, rules: TypeRules) -> Content:

@@ -20,6 +20,7 @@ from syncline.server.upload.type_rules import SchemaRules
 from syncline.storage.models import Change, ConflictNote, CurrentRecord, Decision, RecordWrite
 from syncline.v1.frame_pb2 import Frame
 
+_REJECTED: Final = Verdict.REJECTED  # each change asks for it; see upload_plan
 _encode_name: Final = JSONEncoder(ensure_ascii=False).encode
 
 
@@ -52,13 +53,16 @@ class BatchJudge:
         resolver = resolver_of(rules.kind, self._resolvers)
         try:
             ruling = judge(rules.kind, change.key, change.content, record, news=news, resolver=resolver)
-            write = None if ruling.verdict is Verdict.REJECTED else self._write(change, ruling.result, current, record)
-            note = _note(rules.kind.conflict_policy, change, ruling, data)
+            if ruling.verdict is _REJECTED:
+                refused = refusal(ruling.reason, ruling.explanation, "key" if ruling.reason == "KEY_TAKEN" else "")
+                write = None
+            else:
+                refused, write = None, self._write(change, ruling.result, current, record)
+            note = None
+            if ruling.contested is not None:
+                note = _note(rules.kind.conflict_policy, change, ruling, ruling.contested, data)
         except DataError as error:  # each side kept the rules; what came of them together is too long
-            return Decision(Verdict.REJECTED, refusal=refusal("CHANGE_TOO_LARGE", error.rule, "data"))
-        refused = None
-        if ruling.verdict is Verdict.REJECTED:
-            refused = refusal(ruling.reason, ruling.explanation, "key" if ruling.reason == "KEY_TAKEN" else "")
+            return Decision(_REJECTED, refusal=refusal("CHANGE_TOO_LARGE", error.rule, "data"))
         return Decision(ruling.verdict, write, refused, note)
 
     def _write(
@@ -83,14 +87,14 @@ def frame_data(frame: bytes) -> bytes:
     return data
 
 
-def _note(policy: ConflictPolicy, change: Change, ruling: Ruling, server_data: bytes | None) -> ConflictNote | None:
-    if ruling.contested is None:
-        return None
-    if ruling.verdict is Verdict.REJECTED:
+def _note(
+    policy: ConflictPolicy, change: Change, ruling: Ruling, contested: tuple[str, ...], server_data: bytes | None
+) -> ConflictNote:
+    if ruling.verdict is _REJECTED:
         result_data = server_data
     else:
         result_data = None if ruling.result is None else canonical_bytes(ruling.result)
-    return ConflictNote(policy, ruling.contested, _device_data(change.content), server_data, result_data)
+    return ConflictNote(policy, contested, _device_data(change.content), server_data, result_data)
 
 
 def _device_data(content: Content) -> bytes | None:

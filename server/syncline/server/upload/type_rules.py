@@ -56,7 +56,7 @@ class TypeRules:
     def __init__(self, kind: ObjectType) -> None:
         self.kind = kind
         self._fields = {field.name: field for field in kind.fields}
-        self._is_plain = {field.name: _plain_check(field) for field in kind.fields}
+        self._plain = {field.name: _plain_rule(field) for field in kind.fields}
         self._required = tuple(field.name for field in kind.fields if field.required)
         self._keys = KeyRule(kind) if kind.primary_key else None
 
@@ -113,18 +113,19 @@ class TypeRules:
         """The quick way, which nearly every record takes: None if the data must be looked at closely."""
         # orjson is lenient. What it bends it spells otherwise than it came, so equal bytes prove that nothing was: no
         # name stands twice, and no number is inexact. The checks see to it that it spells as canonical data does.
-        is_plain = self._is_plain
+        plain = self._plain
         try:
             record: dict[str, Any] = orjson.loads(data)
             for name, value in record.items():
-                if not is_plain[name](value):
+                kind, check = plain[name]
+                if (kind is not None and type(value) is not kind) or (check is not None and not check(value)):
                     return None
             for name in self._required:
                 record[name]
         except (ValueError, KeyError, AttributeError):
             return None
-        plain = orjson.dumps(record, option=orjson.OPT_SORT_KEYS) == data and b"\\u0000" not in data
-        return record if plain else None
+        same = orjson.dumps(record, option=orjson.OPT_SORT_KEYS) == data and b"\\u0000" not in data
+        return record if same else None
 
 
 def canonical_record(data: bytes) -> dict[str, Any]:
@@ -164,37 +165,37 @@ def canonical_value(data: bytes, name: str) -> tuple[str, Any]:
     return text, value
 
 
-def _plain_check(field: Field) -> Callable[[Any], bool]:
-    """Whether a value fits the field and orjson spells it canonically; no more than a hint if it says no."""
-    if field.type is FieldType.STRING and field.max_length:
-        most = field.max_length
-        return lambda value: type(value) is str and len(value) <= most
-    if field.type is FieldType.DECIMAL and field.max_length:
-        most = field.max_length
-        return lambda value: type(value) is str and len(value) <= most and is_decimal(value)
-    return _PLAIN[field.type]
+_PlainRule = tuple[type | None, Callable[[Any], bool] | None]
+"""The type of a value, and what else it has to be; None: anything."""
 
 
-def _is_plain_integer(value: Any) -> bool:
-    return type(value) is int and value <= INTEGER_MAX
+def _plain_rule(field: Field) -> _PlainRule:
+    """When a value fits the field and orjson spells it canonically; no more than a hint if it is not so."""
+    kind, check = _PLAIN[field.type]
+    most = field.max_length
+    if not most:
+        return kind, check
+    if check is None:
+        return kind, lambda value: len(value) <= most
+    return kind, lambda value: len(value) <= most and check(value)
 
 
 def _is_plain_number(value: Any) -> bool:
     if type(value) is float:
         return _SHORT_ABOVE <= abs(value) < EXACT_BELOW and not value.is_integer()
-    return _is_plain_integer(value)
+    return type(value) is int and value <= INTEGER_MAX
 
 
 _SHORT_ABOVE: Final = 1e-4
 """From here up to 2^53, orjson spells a double that is not whole as canonical data does."""
 
-_PLAIN: Final[Mapping[FieldType, Callable[[Any], bool]]] = {
-    FieldType.STRING: lambda value: type(value) is str,
-    FieldType.INTEGER: _is_plain_integer,
-    FieldType.NUMBER: _is_plain_number,
-    FieldType.DECIMAL: lambda value: type(value) is str and is_decimal(value),
-    FieldType.BOOLEAN: lambda value: type(value) is bool,
-    FieldType.DATE: lambda value: type(value) is str and is_date(value),
-    FieldType.TIMESTAMP: lambda value: type(value) is str and is_timestamp(value),
-    FieldType.JSON: lambda value: type(value) is str,
+_PLAIN: Final[Mapping[FieldType, _PlainRule]] = {
+    FieldType.STRING: (str, None),
+    FieldType.INTEGER: (int, lambda value: value <= INTEGER_MAX),
+    FieldType.NUMBER: (None, _is_plain_number),
+    FieldType.DECIMAL: (str, is_decimal),
+    FieldType.BOOLEAN: (bool, None),
+    FieldType.DATE: (str, is_date),
+    FieldType.TIMESTAMP: (str, is_timestamp),
+    FieldType.JSON: (str, None),
 }

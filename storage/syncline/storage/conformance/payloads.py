@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -50,13 +49,13 @@ class PayloadConformance:
     def test_hashes_decide_and_not_frames(self, tenant: Tenant) -> None:
         first = record("a", b"one")
         tenant.write(first)
-        assert tenant.write(replace(first, frame=b"two")).outcomes == (WriteOutcome.UNCHANGED,)
+        assert tenant.write(first._replace(frame=b"two")).outcomes == (WriteOutcome.UNCHANGED,)
         (row,) = tenant.store.get_records(tenant.account_id, "note", ["a"])
         assert row.frame == b"one"
 
     @pytest.mark.parametrize("data_hash", [b"", b"\x00", bytes(range(32)), b"\xff" * 64])
     def test_any_hash_is_kept(self, tenant: Tenant, data_hash: bytes) -> None:
-        write = replace(record("a", b"one"), data_hash=data_hash)
+        write = record("a", b"one")._replace(data_hash=data_hash)
         tenant.write(write)
         (row,) = tenant.store.get_records(tenant.account_id, "note", ["a"])
         assert row.data_hash == data_hash

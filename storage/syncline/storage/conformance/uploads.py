@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -46,7 +45,7 @@ def padding(change: Change, current: CurrentRecord | None, news: bool) -> Decisi
     assert decision.write is not None
     if change.content.data != {"a": TOO_LARGE}:
         return decision
-    return decision._replace(write=replace(decision.write, frame=b"x" * ((1 << 20) + 1)))
+    return decision._replace(write=decision.write._replace(frame=b"x" * ((1 << 20) + 1)))
 
 
 def one(tenant: Tenant, key: str) -> Record:

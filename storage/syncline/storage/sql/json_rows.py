@@ -92,16 +92,22 @@ def number_values(parameter: str, numbers: Collection[int]) -> dict[str, str | i
 
 def uuids_among(parameter: str, column: Column[UUID]) -> tuple[ColumnElement[bool], ...]:
     """Is a column of UUIDs one of those in the parameters that `uuid_values` makes? Each is looked up by index."""
-    return (*_between(parameter, column), _among(parameter, column, "uuid"))
+    return (*uuids_between(parameter, column), _among(parameter, column, "uuid"))
 
 
 def uuid_values(parameter: str, uuids: Collection[bytes]) -> dict[str, str | UUID]:
     """The parameters' values for `uuids_among`, for one UUID at least."""
-    return {
-        parameter: as_json_keys(uuid.hex() for uuid in uuids),
-        f"{parameter}_first": UUID(bytes=min(uuids)),
-        f"{parameter}_last": UUID(bytes=max(uuids)),
-    }
+    return {parameter: as_json_keys(uuid.hex() for uuid in uuids), **uuid_bounds(parameter, uuids)}
+
+
+def uuids_between(parameter: str, column: Column[UUID]) -> tuple[ColumnElement[bool], ...]:
+    """Is a column of UUIDs within the bounds that `uuid_bounds` makes?"""
+    return _between(parameter, column)
+
+
+def uuid_bounds(parameter: str, uuids: Collection[bytes]) -> dict[str, UUID]:
+    """The parameters' values for `uuids_between`, for one UUID at least."""
+    return {f"{parameter}_first": UUID(bytes=min(uuids)), f"{parameter}_last": UUID(bytes=max(uuids))}
 
 
 def _between(parameter: str, column: Column[Any]) -> tuple[ColumnElement[bool], ...]:

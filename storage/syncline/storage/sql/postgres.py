@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, Uuid, create_engine, event
 from sqlalchemy.dialects import postgresql
@@ -32,6 +33,21 @@ class _BinaryCursor(psycopg.Cursor[Any]):
         self.format = Format.BINARY
 
 
+class _UuidBytes(bytes):
+    """The 16 bytes of a UUID. Many are written at once: a UUID object of each, or its text, would take much longer."""
+
+
+class _UuidBytesDumper(Dumper):
+    """Sends the bytes as the UUID that they are."""
+
+    format = Format.BINARY
+    oid = psycopg.adapters.types["uuid"].oid
+
+    def dump(self, obj: _UuidBytes) -> bytes:
+        """The parameter's bytes."""
+        return obj
+
+
 def postgres_engine(url: str, *, durable: bool) -> Engine:
     """An engine with a pool of connections.
 
@@ -54,6 +70,7 @@ def postgres_engine(url: str, *, durable: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
+        connection.adapters.register_dumper(_UuidBytes, _UuidBytesDumper)
         connection.execute(
             "SELECT set_config('synchronous_commit', %s, false) WHERE current_setting('synchronous_commit') = %s",
             (level, weak),
@@ -96,7 +113,9 @@ class PostgresDatabase(Database):
     ) -> None:
         """See `Database.insert_receipts`."""
         values = {"of_account": account_id, "of_device": device_uuid, "decided_at": decided_at}
-        connection.exec_driver_sql(_INSERT_RECEIPTS, {**values, **_arrays(RECEIPT_COLUMNS, rows)})
+        columns = _arrays(RECEIPT_COLUMNS, rows)
+        columns["change_uuid"] = list(map(_UuidBytes, columns["change_uuid"]))
+        connection.exec_driver_sql(_INSERT_RECEIPTS, {**values, **columns})
 
 
 _TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea", Uuid: "uuid"}

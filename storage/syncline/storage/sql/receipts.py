@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, exists, select
 
 from syncline.data.changes import Verdict
 from syncline.storage.models import Receipt
 from syncline.storage.sql.base import SqlBase
-from syncline.storage.sql.json_rows import number_values, numbers_among, uuid_values, uuids_among
+from syncline.storage.sql.json_rows import (
+    number_values,
+    numbers_among,
+    uuid_bounds,
+    uuid_values,
+    uuids_among,
+    uuids_between,
+)
 from syncline.storage.sql.packing import pack_refusal, unpack_refusal
 from syncline.storage.sql.tables import upload_receipt
 
@@ -19,6 +26,12 @@ _IS_DEVICE = upload_receipt.c.device_uuid == bindparam("of_device")
 _BY_SEQ = _OF_ACCOUNT.where(_IS_DEVICE, *numbers_among("seqs", upload_receipt.c.change_seq))
 # Put so that the device is no condition for an index: databases that know little of the table would read all of the
 # device through the other one.
+_ANY_BETWEEN = select(
+    exists().where(
+        upload_receipt.c.account_id == bindparam("of_account"),
+        *uuids_between("changes", upload_receipt.c.change_uuid),
+    )
+)
 _BY_UUID = _OF_ACCOUNT.where(_IS_DEVICE.is_(True), *uuids_among("changes", upload_receipt.c.change_uuid))
 
 
@@ -40,6 +53,10 @@ class SqlReceipts(SqlBase):
         """The device's receipts of these changes."""
         if not uuids:
             return {}
+        # UUIDs that are made one after the other lie close together, so that new ones lie where nothing is yet.
+        between = {"of_account": account_id, **uuid_bounds("changes", uuids)}
+        if not connection.execute(_ANY_BETWEEN, between).scalar_one():
+            return {}
         values = {"of_account": account_id, "of_device": device_uuid, **uuid_values("changes", uuids)}
         return {row.change_uuid.bytes: _receipt(row) for row in connection.execute(_BY_UUID, values)}
 
@@ -49,7 +66,7 @@ class SqlReceipts(SqlBase):
         rows = [
             (
                 receipt.change_seq,
-                receipt.change_uuid.hex(),
+                receipt.change_uuid,
                 receipt.payload_hash,
                 receipt.verdict.value,
                 receipt.revision,

@@ -128,7 +128,7 @@ class SqlSchemas(SqlDeparting):
             self._forget_departures(
                 connection,
                 account_id,
-                [((row.object_type, row.record_key), Feed(kind.scope, row.bucket)) for row in rows],
+                {(row.object_type, row.record_key): Feed(kind.scope, row.bucket) for row in rows},
             )
             left = {
                 ((row.object_type, row.record_key), Feed(row.scope, row.bucket)): Departure(revision, row.modified_at)

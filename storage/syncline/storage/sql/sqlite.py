@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from itertools import chain
+from itertools import chain, count
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -100,7 +100,7 @@ class SqliteDatabase(Database):
     ) -> None:
         """See `Database.upsert_records`."""
         writer = None if written_by is None else written_by.hex
-        _UPSERT_RECORDS.execute(connection, [(account_id, *row, writer) for row in rows])
+        _UPSERT_RECORDS.execute(connection, (account_id, writer), rows)
 
     def insert_receipts(
         self,
@@ -112,8 +112,8 @@ class SqliteDatabase(Database):
         decided_at: int,
     ) -> None:
         """See `Database.insert_receipts`."""
-        device = device_uuid.hex
-        _INSERT_RECEIPTS.execute(connection, [(account_id, device, *row, decided_at) for row in rows])
+        in_hex = [(seq, uuid.hex(), *rest) for seq, uuid, *rest in rows]
+        _INSERT_RECEIPTS.execute(connection, (account_id, device_uuid.hex, decided_at), in_hex)
 
 
 class _ManyRows:
@@ -123,33 +123,38 @@ class _ManyRows:
     thread is busy waits for it again: twenty times slower was measured.
     """
 
-    _CHUNKS = (256, 32, 4, 1)
+    _CHUNKS = (1_000, 250, 25, 5, 1)
     """Rows of one statement. Few different ones, so that the driver finds them prepared."""
 
-    def __init__(self, table: str, columns: Sequence[str], on_conflict: str = "") -> None:
-        row = f"({', '.join('?' for _ in columns)})"
-        self._statements = {
-            size: f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * size)} {on_conflict}"  # noqa: S608 - names are constants
-            for size in self._CHUNKS
-        }
+    def __init__(self, table: str, shared: Sequence[str], columns: Sequence[str], on_conflict: str = "") -> None:
+        """Prepare statements for a table, where all rows of a call have the same values in the columns `shared`."""
+        self._statements: dict[int, str] = {}
+        for size in self._CHUNKS:
+            places = count(len(shared) + 1)
+            own = (", ".join(f"?{next(places)}" for _ in columns) for _ in range(size))
+            all_share = "".join(f"?{place + 1}, " for place in range(len(shared)))
+            rows = ", ".join(f"({all_share}{values})" for values in own)
+            names = ", ".join((*shared, *columns))
+            self._statements[size] = f"INSERT INTO {table} ({names}) VALUES {rows} {on_conflict}"  # noqa: S608 - names are constants
 
-    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def execute(self, connection: Connection, shared: tuple[Any, ...], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert the rows."""
         done = 0
         for size, statement in self._statements.items():
             while len(rows) - done >= size:
-                chunk = rows[done : done + size]
-                connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk)))
+                own = chain.from_iterable(rows[done : done + size])
+                connection.exec_driver_sql(statement, (*shared, *own))
                 done += size
 
 
 _UPSERT_RECORDS = _ManyRows(
     "record",
-    ("account_id", *RECORD_COLUMNS, "written_by"),
+    ("account_id", "written_by"),
+    RECORD_COLUMNS,
     "ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS),
 )
-_INSERT_RECEIPTS = _ManyRows("upload_receipt", ("account_id", "device_uuid", *RECEIPT_COLUMNS, "decided_at"))
+_INSERT_RECEIPTS = _ManyRows("upload_receipt", ("account_id", "device_uuid", "decided_at"), RECEIPT_COLUMNS)
 
 
 def _file_url(url: str) -> URL:

@@ -56,7 +56,7 @@ class WritePlan:
         """The rows to store, as `RECORD_COLUMNS` has them."""
         self.departures: dict[tuple[ItemName, Feed], Departure] = {}
         """What has left which feed."""
-        self.arrivals: set[tuple[ItemName, Feed]] = set()
+        self.arrivals: dict[ItemName, Feed] = {}
         """What has come into which feed: an older departure from there is history."""
 
     def add(self, write: RecordWrite, created_by: bytes | None = None) -> tuple[WriteOutcome, int]:
@@ -65,7 +65,7 @@ class WritePlan:
         `created_by` is the UUID of the change that it stands for. The record keeps that by which it came to life.
         """
         item = (write.object_type, write.key)
-        before = self._current.get(item)
+        before = self._row(item)
         live = before is not None and not before.deleted
         if before is None:
             if write.frame is None:
@@ -88,6 +88,14 @@ class WritePlan:
         """`add` for each, in order."""
         return [self.add(write) for write in writes]
 
+    def _row(self, item: ItemName) -> CurrentRow | None:
+        """The item as the next write meets it."""
+        row = self.rows.get(item)
+        if row is None:
+            return self._current.get(item)
+        _, _, scope, bucket, revision, entered, deleted, _, data_hash, _, created_by = row
+        return CurrentRow(scope, bucket, revision, entered, deleted, data_hash, created_by)
+
     def _store(
         self, item: ItemName, write: RecordWrite, before: CurrentRow | None, bucket: str, created_by: bytes | None
     ) -> None:
@@ -95,22 +103,20 @@ class WritePlan:
         scope = self._scopes[write.object_type]
         entered = revision
         if before is None:
-            self.arrivals.add((item, Feed(scope, bucket)))
+            self.arrivals[item] = Feed(scope, bucket)
         elif before.bucket != bucket or before.scope != scope:
             self._move(item, Feed(before.scope, before.bucket), Feed(scope, bucket), write.modified_at)
         elif not before.deleted:
             entered = before.entered_revision
         if before is not None and not before.deleted:
             created_by = before.created_by
-        deleted = write.frame is None
-        self._current[item] = CurrentRow(scope, bucket, revision, entered, deleted, write.data_hash, created_by)
         self.rows[item] = (
             *item,
             scope,
             bucket,
             revision,
             entered,
-            deleted,
+            write.frame is None,
             write.frame,
             write.data_hash,
             write.modified_at,
@@ -120,5 +126,4 @@ class WritePlan:
     def _move(self, item: ItemName, source: Feed, target: Feed, modified_at: int) -> None:
         self.departures[item, source] = Departure(self.last_revision, modified_at)
         self.departures.pop((item, target), None)
-        self.arrivals.discard((item, source))
-        self.arrivals.add((item, target))
+        self.arrivals[item] = target
