@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import count, islice
 from typing import TypeVar
 
@@ -61,7 +60,7 @@ def _batches(size: int) -> Iterator[Sequence[RecordWrite]]:
     while batch := list(islice(flights, size)):
         yield batch
         yield [
-            replace(write, data_hash=data_hash(write.data_hash), modified_at=write.modified_at + 1) for write in batch
+            write._replace(data_hash=data_hash(write.data_hash), modified_at=write.modified_at + 1) for write in batch
         ]
 
 
