@@ -16,10 +16,10 @@ SEEDS ?= 300
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock generate verify fix unit conformance service chaos bench demo check build clean
+.PHONY: help install lock generate verify fix unit conformance service chaos e2e bench demo check build clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Make .venv with everything that development needs, pinned
 
@@ -87,6 +87,9 @@ service: $(INSTALLED) ## Server, client, device database and command lines, on s
 
 chaos: $(INSTALLED) ## Random histories and SIGKILL, SEEDS=n of each
 	SYNCLINE_CHAOS_SEEDS=$(SEEDS) $(BIN)/pytest tests/chaos tests/conformance -m chaos --timeout 7200 -n $(WORKERS)
+
+e2e: $(INSTALLED) ## Public Singer programs from the package index against real databases
+	SYNCLINE_E2E=1 $(BIN)/pytest tests/e2e
 
 bench: $(INSTALLED) ## Measure; figures and ratios go to bench/results.json
 	$(BIN)/python -m bench

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from bench import (
     idle_stream,
+    import_zip,
     initial_sync,
     live_latency,
     local_writes,
     nothing_new,
+    requests,
     scale,
     steady_writes,
     upload,
@@ -38,6 +40,8 @@ BENCHMARKS: dict[str, Callable[[Workplace], Iterator[Figure]]] = {
     "steady_writes": steady_writes.run,
     "idle_stream": idle_stream.run,
     "scale": scale.run,
+    "import": import_zip.run,
+    "requests": requests.run,
 }
 
 

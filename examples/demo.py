@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from examples.flights_data import KEYS, MISSING, TABLES, table_file, table_rows
+from syncline.client import SyncRequestClient, SyncRequestStatus
 from syncline.replica import Replica, SyncReport
 from syncline.server.records import delete_write, record_write
 from syncline.storage import open_store
@@ -48,6 +50,7 @@ def main() -> None:
                 with Replica.open(Path(folder) / "other-device.db", target) as other:
                     other.sync()
                     edit_offline(replica, other)
+                load_a_file(target, Path(folder), replica)
     console.rule(f"[green]done in {time.perf_counter() - started:.0f} s")
 
 
@@ -208,6 +211,43 @@ def roll_back(one: Replica, other: Replica, key: str) -> None:
     console.print(f"rolled back, it shows {shown(one, key)}, which is what the server has")
     require(shown(one, key) == 5, "the newest state of the server")
     require(one.get_all_pending_upload_instances(retrieve_only_count=True).total_count == 0, "nothing is left to send")
+
+
+def load_a_file(target: str, folder: Path, replica: Replica) -> None:
+    """A sync request: a file of four airlines, one of them with a name that is none."""
+    console.rule("A sync request loads a file")
+    path = folder / "airlines.zip"
+    lines = [
+        "carrier,name",
+        "AA,American Airlines Inc.",
+        "XX,Northern Test Lines",
+        "TOO LONG,Nobody's",
+        "YY,Southern Test Lines",
+    ]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("airlines.csv", "\n".join(lines))
+    with SyncRequestClient(target) as client:
+        request = client.upload(path)
+        for state in client.watch(request.sync_request_id):
+            console.print(f"{state.status.name}: {state.progress.read} rows read")
+        ended = client.get(request.sync_request_id, details=True)
+        details = list(client.details(request.sync_request_id))
+    table = Table("line", "object type", "field", "reason", "value", title=ended.result_message)
+    for detail in details:
+        table.add_row(str(detail.line), detail.object_type, detail.field, detail.reason, detail.value)
+    console.print(table)
+    progress = ended.progress
+    require(ended.status is SyncRequestStatus.SUCCESS, "the request succeeded")
+    # American Airlines was there already, as it is in the file.
+    came = (progress.inserted, progress.skipped, progress.failed)
+    require(came == (2, 1, 1), f"two airlines are new, one was there, one is refused: {came}")
+    require([detail.line for detail in details] == [4], "the bad line is named")
+    replica.sync()
+    names = [
+        row["name"] for row in replica.query("SELECT name FROM airlines WHERE carrier IN ('XX', 'YY') ORDER BY carrier")
+    ]
+    require(names == ["Northern Test Lines", "Southern Test Lines"], "the device has what was loaded")
+    console.print(f"the device has {' and '.join(names)}")
 
 
 def shown(replica: Replica, key: str) -> object:

@@ -15,7 +15,7 @@ from syncline.data.changes import Operation, Verdict, field_text
 from syncline.data.parsing import parse_object
 from syncline.storage.conformance import ReferenceDevice
 from syncline.storage.conformance.device_file import HeldRow
-from syncline.storage.contract import Judge
+from syncline.storage.contract import Judge, Merge
 from syncline.storage.models import (
     Change,
     Collected,
@@ -31,6 +31,9 @@ from syncline.storage.models import (
     UploadOutcome,
     WriteResult,
 )
+from syncline.storage.request_models import BatchResult, Lease, RowBatch, SourceRow
+from syncline.storage.row_plan import KnownSource, SourceName
+from syncline.storage.sql.request_rows import Family, StoredRequest
 from syncline.storage.sql.store import SqlStore
 from syncline.storage.sql.tables import account_head, upload_receipt
 from syncline.storage.sql.write_plan import CurrentRow, ItemName
@@ -209,3 +212,46 @@ class OwnChangesAreNews(SqlStore):
             return judge(change, current, current is not None and current.revision > change.base_revision)
 
         return super().upload(account_id, device_uuid, batch, decide)
+
+
+class LeasesNeverLost(SqlStore):
+    """A worker may go on after its request was given to another one."""
+
+    def _leased(self, connection: Connection, lease: Lease) -> Family:
+        return self._locked_family(connection, lease.account_id, lease.request_id)
+
+
+class ParentDecidedWithoutItsLock(SqlStore):
+    """Batches that end at the same time do not see each other's end."""
+
+    def _locked_family(self, connection: Connection, account_id: str, request_id: str) -> Family:
+        stored = self._stored_request(connection, account_id, request_id, lock=True)
+        parent_id = stored.request.parent_id
+        parent = None if parent_id is None else self._stored_request(connection, account_id, parent_id)
+        return Family(stored, parent)
+
+    def _end_parent(self, connection: Connection, account_id: str, parent: StoredRequest, *, by: str, now: int) -> None:
+        super()._end_parent(connection, account_id, parent, by=by, now=now)
+        time.sleep(_UNLUCKY_S)
+
+
+class RowsComparedWithTheirRecords(SqlStore):
+    """Whether the source changed a row is asked of the record here, and not of what the source sent before."""
+
+    def write_batch(self, lease: Lease, batch: RowBatch, merge: Merge, *, lease_us: int) -> BatchResult:
+        def take_the_row(row: SourceRow, *_: object) -> RecordWrite:
+            return row.write
+
+        rows = tuple(row._replace(source_hash=row.write.data_hash) for row in batch.rows)
+        return super().write_batch(lease, replace(batch, rows=rows), take_the_row, lease_us=lease_us)
+
+    def _sources(
+        self, connection: Connection, account_id: str, enrollment_id: str, names: Collection[SourceName]
+    ) -> dict[SourceName, KnownSource]:
+        known = super()._sources(connection, account_id, enrollment_id, names)
+        items = {(object_type, source.record_key) for (object_type, _), source in known.items()}
+        records = self._current_records(connection, account_id, items)[0] if items else {}
+        return {
+            name: source._replace(source_hash=records[name[0], source.record_key].data_hash)
+            for name, source in known.items()
+        }

@@ -7,7 +7,8 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from syncline.storage.sql.tables import metadata
+from syncline.storage.sql import claiming
+from syncline.storage.sql.tables import CROSSING_INDEXES, metadata
 from tests.harness.statements import CROSSING_ACCOUNTS, strays
 
 TABLES = [pytest.param(table, id=table.name) for table in metadata.sorted_tables]
@@ -15,7 +16,8 @@ TABLES = [pytest.param(table, id=table.name) for table in metadata.sorted_tables
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_account_leads_every_key_and_index(table: Table) -> None:
-    keys = [list(table.primary_key), *(list(index.columns) for index in table.indexes)]
+    indexes = [index for index in table.indexes if index.name not in CROSSING_INDEXES]
+    keys = [list(table.primary_key), *(list(index.columns) for index in indexes)]
     keys += [list(unique.columns) for unique in table.constraints if isinstance(unique, UniqueConstraint)]
     assert all(key[0] is table.c.account_id for key in keys)
 
@@ -36,8 +38,12 @@ def test_texts_compare_by_code_point_on_postgres(table: Table) -> None:
     assert all('COLLATE "C"' in line for line in texts)
 
 
-def test_no_statement_may_cross_accounts_yet() -> None:
-    assert frozenset() == CROSSING_ACCOUNTS
+def test_only_workers_look_across_accounts_and_only_for_what_is_due() -> None:
+    assert {"sync_request_due_idx", "sync_request_lease_idx"} == CROSSING_INDEXES
+    assert len(claiming.CROSSING_ACCOUNTS) == 5
+    tables = {table for statement in claiming.CROSSING_ACCOUNTS for table in strays(f"{statement} ")}
+    assert tables == {"sync_request"}
+    assert all(strays(statement) == [] for statement in CROSSING_ACCOUNTS)
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ class ServedStore:
 
 
 @contextmanager
-def served_store(account: str = ACCOUNT) -> Iterator[ServedStore]:
-    """Serve a new store in memory that knows notes."""
+def served_store(account: str = ACCOUNT, **settings: object) -> Iterator[ServedStore]:
+    """Serve a new store in memory that knows notes; fields of `Settings` as keywords."""
     store = open_store("memory:")
     store.create_account(account)
     store.write_schema(account, Schema(object_types=(NOTE,)), expected_version=0)
@@ -76,7 +76,7 @@ def served_store(account: str = ACCOUNT) -> Iterator[ServedStore]:
 
     async def serve() -> None:
         ended.append(asyncio.Event())
-        async with running_app(store, account=account) as running:
+        async with running_app(store, account=account, **settings) as running:
             served.append(ServedStore(running, asyncio.get_running_loop()))
             started.set()
             await ended[0].wait()

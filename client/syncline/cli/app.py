@@ -9,10 +9,12 @@ import typer
 
 from syncline.cli import (
     conflicts,
+    enrollments,
     pending,
     push,
     query,
     reconcile,
+    requests,
     resend,
     reset,
     roll_back,
@@ -21,12 +23,22 @@ from syncline.cli import (
     sync,
     watch,
 )
-from syncline.client import ConnectionLost, Superseded, SyncError
+from syncline.client import (
+    ConnectionLost,
+    ConnectorNotFound,
+    EnrollmentBusy,
+    EnrollmentChanged,
+    EnrollmentNotFound,
+    Superseded,
+    SyncError,
+    SyncRequestNotFound,
+)
 from syncline.replica import DeferredRecord, KeyTaken, ReplicaError, UnsentChanges
 
 app = typer.Typer(
     name="syncline",
-    help="Keeps an exact copy of an account's records in a SQLite file, reads it, and edits it.",
+    help="Keeps an exact copy of an account's records in a SQLite file, reads it, and edits it. Loads data from other "
+    "systems.",
     epilog="SYNCLINE_SERVER and SYNCLINE_FILE stand in for --server and FILE.",
     no_args_is_help=True,
     add_completion=False,
@@ -34,9 +46,16 @@ app = typer.Typer(
 )
 for command in (sync, push, watch, query, status, setting, pending, roll_back, resend, conflicts, reset, reconcile):
     command.register(app)
+for group in (requests, enrollments):
+    group.register(app)
 
 _ADVICE: dict[type[Exception], str] = {
     ConnectionLost: " (is the server running, and is --server right?)",
+    EnrollmentNotFound: " (`syncline enrollments list` shows them)",
+    EnrollmentChanged: " (somebody else changed it just now; run the command again)",
+    EnrollmentBusy: " (wait for its requests to end, or cancel them: `syncline requests list`)",
+    ConnectorNotFound: " (`syncline enrollments connectors` shows those that the server has)",
+    SyncRequestNotFound: " (`syncline requests list` shows them)",
     Superseded: " (is a copy of this file in use?)",
     UnsentChanges: " (add --discard-unsent)",
     DeferredRecord: " (add --defer)",

@@ -27,3 +27,4 @@ CaFileOption = Annotated[
     typer.Option("--ca-file", help="PEM file of the authorities to trust for TLS.", dir_okay=False, exists=True),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print a JSON document on each line instead of text.")]

@@ -38,7 +38,7 @@ def print_line(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document: of dataclasses, enums, UUIDs, bytes (as hexadecimal digits) and plain values."""
+    """Print one JSON document: of dataclasses, enums, UUIDs, times, bytes (as hexadecimal digits), plain values."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
 
 
@@ -82,8 +82,12 @@ def compact(value: object) -> str | None:
 
 def local_time(unix_us: int) -> str:
     """Microseconds since the Unix epoch as a time of day here."""
-    at = (_UNIX_EPOCH + timedelta(microseconds=unix_us)).astimezone()
-    return f"{at:%Y-%m-%d %H:%M:%S %Z}"
+    return local_datetime(_UNIX_EPOCH + timedelta(microseconds=unix_us))
+
+
+def local_datetime(at: datetime) -> str:
+    """A time as a time of day here."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _plain(value: object) -> Any:
@@ -93,4 +97,6 @@ def _plain(value: object) -> Any:
         return value.value
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
     return str(value)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import typer
 
-from syncline.cli.options import CaFileOption, FileArgument, ScopeOption, ServerOption, TokenOption
+from syncline.cli.options import CaFileOption, FileArgument, JsonLinesOption, ScopeOption, ServerOption, TokenOption
 from syncline.cli.output import print_json_line, print_line
 from syncline.replica import Replica, SyncReport
-
-JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print a JSON document on each line instead of text.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -1,9 +1,13 @@
-"""The thin client: reads a device's queue, acknowledges and uploads, from ordinary and from asyncio programs."""
+"""The thin client, for ordinary and for asyncio programs: a device's queue and uploads, sync requests, enrollments."""
 
 from syncline.client.answers import Ack, Answer, AsyncHandler, Handler, Nack
 from syncline.client.async_client import AsyncSyncClient
+from syncline.client.async_enrollments import AsyncEnrollmentClient
+from syncline.client.async_sync_requests import AsyncSyncRequestClient
 from syncline.client.backoff import Backoff
+from syncline.client.batch_upload import BatchFile, UploadProgress
 from syncline.client.endpoint import Device, Token
+from syncline.client.enrollments import EnrollmentClient
 from syncline.client.errors import (
     AccountNotFound,
     AckOverdue,
@@ -44,7 +48,7 @@ from syncline.client.errors import (
     Superseded,
     SyncError,
 )
-from syncline.client.failures import rejection_of
+from syncline.client.failures import error_from_call, rejection_of
 from syncline.client.items import Data, EventType, Meta
 from syncline.client.pages import Page
 from syncline.client.reasons import ERROR_BY_REASON
@@ -63,9 +67,42 @@ from syncline.client.rejections import (
     StoreRefused,
     TypeReadOnly,
 )
+from syncline.client.request_errors import (
+    BatchInvalid,
+    BatchOutOfOrder,
+    ConnectorNotFound,
+    EnrollmentBusy,
+    EnrollmentChanged,
+    EnrollmentNotFound,
+    FilterInvalid,
+    LeaseLost,
+    NameTaken,
+    PageTokenInvalid,
+    PayloadInvalid,
+    RequestIdReused,
+    SyncRequestNotFound,
+    WrongSyncRequestState,
+)
+from syncline.client.request_models import (
+    BatchPlace,
+    Connector,
+    Detail,
+    DetailSeverity,
+    Enrollment,
+    Id,
+    OnMatch,
+    SourceRow,
+    SyncOperation,
+    SyncProgress,
+    SyncRequest,
+    SyncRequestStatus,
+    SyncRequestSummary,
+    SyncTypeCounts,
+)
 from syncline.client.run import SyncResult
 from syncline.client.streams import AsyncPageStream, PageStream
 from syncline.client.sync_client import SyncClient
+from syncline.client.sync_requests import SyncRequestClient
 from syncline.client.uploads import AsyncUploadStream, UploadStream
 
 __all__ = [
@@ -77,12 +114,18 @@ __all__ = [
     "Answer",
     "AnswerInvalid",
     "AnswerMissing",
+    "AsyncEnrollmentClient",
     "AsyncHandler",
     "AsyncPageStream",
     "AsyncSyncClient",
+    "AsyncSyncRequestClient",
     "AsyncUploadStream",
     "Backoff",
     "BaseFromFuture",
+    "BatchFile",
+    "BatchInvalid",
+    "BatchOutOfOrder",
+    "BatchPlace",
     "BucketNotGranted",
     "CallCancelled",
     "CallFailed",
@@ -92,34 +135,51 @@ __all__ = [
     "ClientClosed",
     "ConflictRefused",
     "ConnectionLost",
+    "Connector",
+    "ConnectorNotFound",
     "Data",
     "DeadlineExceeded",
+    "Detail",
+    "DetailSeverity",
     "Device",
     "DeviceFileError",
     "DeviceUuidInvalid",
     "Draining",
+    "Enrollment",
+    "EnrollmentBusy",
+    "EnrollmentChanged",
+    "EnrollmentClient",
+    "EnrollmentNotFound",
     "EventType",
     "Feed",
     "FieldViolation",
+    "FilterInvalid",
     "GroupIncomplete",
     "GroupRejected",
     "Handler",
     "HandlerError",
+    "Id",
     "InternalError",
     "InvalidField",
     "InvalidOption",
     "KeyChanged",
     "KeyTaken",
+    "LeaseLost",
     "LimitReached",
     "Meta",
     "Nack",
+    "NameTaken",
     "NothingInFlight",
     "ObjectTypeNotFound",
+    "OnMatch",
     "Overloaded",
     "Page",
     "PageInvalid",
     "PageMissing",
     "PageStream",
+    "PageTokenInvalid",
+    "PayloadInvalid",
+    "RequestIdReused",
     "ResolverFailed",
     "ResyncRequired",
     "SchemaChangeRefused",
@@ -129,6 +189,7 @@ __all__ = [
     "SeqSettled",
     "SessionExpired",
     "SessionNotFound",
+    "SourceRow",
     "StaleDevice",
     "StoreEpochChanged",
     "StoreRefused",
@@ -136,9 +197,20 @@ __all__ = [
     "Superseded",
     "SyncClient",
     "SyncError",
+    "SyncOperation",
+    "SyncProgress",
+    "SyncRequest",
+    "SyncRequestClient",
+    "SyncRequestNotFound",
+    "SyncRequestStatus",
+    "SyncRequestSummary",
     "SyncResult",
+    "SyncTypeCounts",
     "Token",
     "TypeReadOnly",
+    "UploadProgress",
     "UploadStream",
+    "WrongSyncRequestState",
+    "error_from_call",
     "rejection_of",
 ]

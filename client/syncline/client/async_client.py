@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-import grpc
 
 from syncline.client.answers import AsyncHandler
 from syncline.client.async_loop import AsyncSyncLoop
-from syncline.client.channel import open_async_channel
+from syncline.client.connection import AsyncConnection
 from syncline.client.endpoint import CLIENT_NAME, CLIENT_VERSION, Device, Endpoint, Token
-from syncline.client.errors import AlreadySyncing, ClientClosed
-from syncline.client.failures import error_from_call
+from syncline.client.errors import AlreadySyncing
 from syncline.client.pages import Page
 from syncline.client.requests import (
     acknowledge_request,
@@ -37,16 +33,15 @@ from syncline.v1.sync_service_pb2_grpc import SyncServiceStub
 if TYPE_CHECKING:
     from syncline.v1.sync_service_pb2_grpc import SyncServiceAsyncStub
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
 
-
-class AsyncSyncClient:
+class AsyncSyncClient(AsyncConnection):
     """A device's connection to a server of Syncline, for use inside one event loop.
 
     Every call raises `syncline.client.SyncError`, by one class per reason. All calls but ReadQueue, FetchQueue
     and Upload are repeated by themselves a few times if the server cannot be reached.
     """
+
+    _endpoint: Endpoint
 
     def __init__(
         self,
@@ -78,20 +73,20 @@ class AsyncSyncClient:
             InvalidOption: an argument makes no sense.
             DeviceFileError: the device file cannot be used.
         """
-        self._endpoint = Endpoint.of(
-            target,
-            device,
-            token=token,
-            ca_file=ca_file,
-            insecure=insecure,
-            deadline_s=deadline_s,
-            name=name,
-            version=version,
+        super().__init__(
+            Endpoint.of(
+                target,
+                device,
+                token=token,
+                ca_file=ca_file,
+                insecure=insecure,
+                deadline_s=deadline_s,
+                name=name,
+                version=version,
+            )
         )
         self._resume_attempts_max = resume_attempts_max
-        self._channel: grpc.aio.Channel | None = None
         self._stub: SyncServiceAsyncStub | None = None
-        self._closed = False
         self._stopping = asyncio.Event()
         self._loop: AsyncSyncLoop | None = None
 
@@ -247,20 +242,6 @@ class AsyncSyncClient:
         if self._loop is not None:
             self._loop.stopping()
 
-    async def close(self) -> None:
-        """End all calls and the connection. A second close does nothing."""
-        self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
-
     async def _read_conflicts(self, request: upload_pb2.ListConflictsRequest) -> AsyncIterator[upload_pb2.Conflict]:
         while True:
             response = await self._call(self._connect().ListConflicts, request)
@@ -270,19 +251,8 @@ class AsyncSyncClient:
                 return
             request.page_token = response.next_page_token
 
-    async def _call(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Response], request: _Request
-    ) -> _Response:
-        try:
-            return await method(request, timeout=self._endpoint.deadline_s, metadata=self._endpoint.metadata())
-        except grpc.RpcError as error:
-            raise error_from_call(error) from error
-
     def _connect(self) -> SyncServiceAsyncStub:
-        """The stub; its channel is opened on first use, because that has to happen inside the event loop."""
-        if self._closed:
-            raise ClientClosed("the client is closed")
+        channel = self._open_channel()
         if self._stub is None:
-            self._channel = open_async_channel(self._endpoint)
-            self._stub = SyncServiceStub(self._channel)
+            self._stub = SyncServiceStub(channel)
         return self._stub

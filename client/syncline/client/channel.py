@@ -8,24 +8,40 @@ from typing import Any
 
 import grpc
 
-from syncline.client.endpoint import Endpoint
+from syncline.client.endpoint import ServerEndpoint
 from syncline.client.errors import InvalidOption
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The largest page that is taken. Servers cut pages far below."""
 
-_SERVICE = "syncline.v1.SyncService"
-
-_REPEATED = ("StartSession", "Acknowledge", "ListConflicts", "Reconcile", "GetSchema")
-"""Calls that may be repeated without harm."""
+_REPEATED = {
+    "SyncService": ("StartSession", "Acknowledge", "ListConflicts", "Reconcile", "GetSchema"),
+    # Those that make a request carry its `request_id`, so that a repeat makes no second one.
+    "SyncRequestService": (
+        "CreateSyncRequest",
+        "CreateBatchImport",
+        "GetSyncRequest",
+        "ListSyncRequests",
+        "CancelSyncRequest",
+        "RetrySyncRequest",
+        "ListSyncRequestDetails",
+    ),
+    "AppEnrollmentService": ("GetAppEnrollment", "ListAppEnrollments", "ListConnectors"),
+}
+"""Calls that may be repeated without harm, by service."""
 
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             # FetchQueue is not among them: its answer, once lost, is not given again. ReadQueue is resumed by a new
-            # session, Upload by a new stream.
-            "name": [{"service": _SERVICE, "method": name} for name in _REPEATED],
+            # session, Upload by a new stream, as are UploadBatch and WatchSyncRequest. A repeat of what writes an
+            # enrollment would be refused because the first one was done.
+            "name": [
+                {"service": f"syncline.v1.{service}", "method": method}
+                for service, methods in _REPEATED.items()
+                for method in methods
+            ],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
@@ -52,7 +68,7 @@ CHANNEL_OPTIONS: list[tuple[str, Any]] = [
 ]
 
 
-def open_channel(endpoint: Endpoint) -> grpc.Channel:
+def open_channel(endpoint: ServerEndpoint) -> grpc.Channel:
     """A channel for blocking calls. It connects when it is first used.
 
     Raises:
@@ -63,7 +79,7 @@ def open_channel(endpoint: Endpoint) -> grpc.Channel:
     return grpc.secure_channel(endpoint.target, _credentials(endpoint), options=CHANNEL_OPTIONS)
 
 
-def open_async_channel(endpoint: Endpoint) -> grpc.aio.Channel:
+def open_async_channel(endpoint: ServerEndpoint) -> grpc.aio.Channel:
     """A channel for asyncio; to be called inside the event loop that uses it.
 
     Raises:
@@ -74,7 +90,7 @@ def open_async_channel(endpoint: Endpoint) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(endpoint.target, _credentials(endpoint), options=CHANNEL_OPTIONS)
 
 
-def _credentials(endpoint: Endpoint) -> grpc.ChannelCredentials:
+def _credentials(endpoint: ServerEndpoint) -> grpc.ChannelCredentials:
     if endpoint.ca_file is None:
         return grpc.ssl_channel_credentials()
     try:

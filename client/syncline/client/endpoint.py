@@ -1,4 +1,4 @@
-"""Which server, as which device, with which credentials: what every call of a client has in common."""
+"""Which server, with which credentials, as which device: what every call of a client has in common."""
 
 from __future__ import annotations
 
@@ -30,18 +30,61 @@ _SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "passthrough:")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One server (or several that share a store), seen by one device."""
+class ServerEndpoint:
+    """One server, or several that share a store, and how it is reached."""
 
     target: str
-    device_uuid: UUID
     token: Token | None
     ca_file: Path | None
     """PEM file of the authorities to trust; None: those that come with gRPC."""
     plaintext: bool
     """No TLS."""
     deadline_s: float
-    """The longest that one call may take. It does not limit a stream of pages."""
+    """The longest that one call may take. It does not limit a stream."""
+
+    @classmethod
+    def at(
+        cls,
+        target: str,
+        *,
+        token: Token | None,
+        ca_file: str | os.PathLike[str] | None,
+        insecure: bool | None,
+        deadline_s: float,
+    ) -> ServerEndpoint:
+        """Check the arguments of a client and bring them into form.
+
+        Raises:
+            InvalidOption: an argument makes no sense.
+        """
+        _check_target(target)
+        if not (deadline_s > 0 and math.isfinite(deadline_s)):
+            raise InvalidOption(f"deadline_s must be a number of seconds above 0, not {deadline_s!r}")
+        if insecure and ca_file is not None:
+            raise InvalidOption("insecure=True means no TLS: ca_file has no use then")
+        plaintext = insecure if insecure is not None else ca_file is None and is_loopback(target)
+        ca_path = None if ca_file is None else Path(ca_file)
+        return ServerEndpoint(target, token, ca_path, plaintext, deadline_s)
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The metadata of one call.
+
+        Raises:
+            InvalidOption: the token cannot be sent in a header.
+        """
+        if self.token is None:
+            return ()
+        token = self.token() if callable(self.token) else self.token
+        if not (token.isascii() and token.isprintable()):
+            raise InvalidOption("the token must be printable ASCII, without line breaks")  # gRPC would print it
+        return (("authorization", f"Bearer {token}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(ServerEndpoint):
+    """A server, seen by one device."""
+
+    device_uuid: UUID
     client_info: sync_service_pb2.ClientInfo
 
     @classmethod
@@ -63,19 +106,14 @@ class Endpoint:
             InvalidOption: an argument makes no sense.
             DeviceFileError: the device file cannot be used.
         """
-        _check_target(target)
-        if not (deadline_s > 0 and math.isfinite(deadline_s)):
-            raise InvalidOption(f"deadline_s must be a number of seconds above 0, not {deadline_s!r}")
-        if insecure and ca_file is not None:
-            raise InvalidOption("insecure=True means no TLS: ca_file has no use then")
-        plaintext = insecure if insecure is not None else ca_file is None and is_loopback(target)
+        server = ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
         return cls(
-            target=target,
+            target=server.target,
+            token=server.token,
+            ca_file=server.ca_file,
+            plaintext=server.plaintext,
+            deadline_s=server.deadline_s,
             device_uuid=_device_uuid(device),
-            token=token,
-            ca_file=None if ca_file is None else Path(ca_file),
-            plaintext=plaintext,
-            deadline_s=deadline_s,
             client_info=client_info_message(
                 name, version, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
             ),
@@ -87,13 +125,8 @@ class Endpoint:
         Raises:
             InvalidOption: the token cannot be sent in a header.
         """
-        device = ("syncline-device-uuid", str(self.device_uuid))
-        if self.token is None:
-            return (device,)
-        token = self.token() if callable(self.token) else self.token
-        if not (token.isascii() and token.isprintable()):
-            raise InvalidOption("the token must be printable ASCII, without line breaks")  # gRPC would print it
-        return (device, ("authorization", f"Bearer {token}"))
+        # Not super(): a dataclass with slots is another class than the one that its methods were written in.
+        return (("syncline-device-uuid", str(self.device_uuid)), *ServerEndpoint.metadata(self))
 
 
 def is_loopback(target: str) -> bool:

@@ -1,6 +1,7 @@
 """What the client raises. One class per meaning; for errors of the server, one per reason of `ErrorReason`.
 
-The reasons for which a change is rejected stand in `rejections`, the class for each reason in `reasons`.
+The reasons for which a change is rejected stand in `rejections`, those about sync requests and enrollments in
+`request_errors`, the class for each reason in `reasons`.
 """
 
 from __future__ import annotations

@@ -39,6 +39,22 @@ from syncline.client.rejections import (
     StoreRefused,
     TypeReadOnly,
 )
+from syncline.client.request_errors import (
+    BatchInvalid,
+    BatchOutOfOrder,
+    ConnectorNotFound,
+    EnrollmentBusy,
+    EnrollmentChanged,
+    EnrollmentNotFound,
+    FilterInvalid,
+    LeaseLost,
+    NameTaken,
+    PageTokenInvalid,
+    PayloadInvalid,
+    RequestIdReused,
+    SyncRequestNotFound,
+    WrongSyncRequestState,
+)
 
 ERROR_BY_REASON: dict[str, type[SyncError]] = {
     "INVALID_FIELD": InvalidField,
@@ -73,5 +89,19 @@ ERROR_BY_REASON: dict[str, type[SyncError]] = {
     "CONFLICT_REFUSED": ConflictRefused,
     "RESOLVER_FAILED": ResolverFailed,
     "STORE_REFUSED": StoreRefused,
+    "ENROLLMENT_NOT_FOUND": EnrollmentNotFound,
+    "ENROLLMENT_CHANGED": EnrollmentChanged,
+    "ENROLLMENT_BUSY": EnrollmentBusy,
+    "NAME_TAKEN": NameTaken,
+    "SYNC_REQUEST_NOT_FOUND": SyncRequestNotFound,
+    "SYNC_REQUEST_STATE": WrongSyncRequestState,
+    "REQUEST_ID_REUSED": RequestIdReused,
+    "BATCH_INVALID": BatchInvalid,
+    "LEASE_LOST": LeaseLost,
+    "BATCH_OUT_OF_ORDER": BatchOutOfOrder,
+    "FILTER_INVALID": FilterInvalid,
+    "CONNECTOR_NOT_FOUND": ConnectorNotFound,
+    "PAYLOAD_INVALID": PayloadInvalid,
+    "PAGE_TOKEN_INVALID": PageTokenInvalid,
 }
 """By the name of the `ErrorReason`."""

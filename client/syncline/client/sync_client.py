@@ -6,17 +6,12 @@ import inspect
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event, Lock
-from types import TracebackType
-from typing import Self, TypeVar
 from uuid import UUID
 
-import grpc
-
 from syncline.client.answers import Handler
-from syncline.client.channel import open_channel
+from syncline.client.connection import Connection
 from syncline.client.endpoint import CLIENT_NAME, CLIENT_VERSION, Device, Endpoint, Token
-from syncline.client.errors import AlreadySyncing, ClientClosed, InvalidOption
-from syncline.client.failures import error_from_call
+from syncline.client.errors import AlreadySyncing, InvalidOption
 from syncline.client.pages import Page
 from syncline.client.requests import (
     acknowledge_request,
@@ -35,16 +30,15 @@ from syncline.data.schema import Schema
 from syncline.v1 import queue_pb2, sync_service_pb2, upload_pb2
 from syncline.v1.sync_service_pb2_grpc import SyncServiceStub
 
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
 
-
-class SyncClient:
+class SyncClient(Connection):
     """A device's connection to a server of Syncline. Threads may share it.
 
     Every call raises `syncline.client.SyncError`, by one class per reason. All calls but ReadQueue, FetchQueue
     and Upload are repeated by themselves a few times if the server cannot be reached.
     """
+
+    _endpoint: Endpoint
 
     def __init__(
         self,
@@ -76,20 +70,20 @@ class SyncClient:
             InvalidOption: an argument makes no sense.
             DeviceFileError: the device file cannot be used.
         """
-        self._endpoint = Endpoint.of(
-            target,
-            device,
-            token=token,
-            ca_file=ca_file,
-            insecure=insecure,
-            deadline_s=deadline_s,
-            name=name,
-            version=version,
+        super().__init__(
+            Endpoint.of(
+                target,
+                device,
+                token=token,
+                ca_file=ca_file,
+                insecure=insecure,
+                deadline_s=deadline_s,
+                name=name,
+                version=version,
+            )
         )
         self._resume_attempts_max = resume_attempts_max
-        self._channel = open_channel(self._endpoint)
         self._stub = SyncServiceStub(self._channel)
-        self._closed = False
         self._stopping = Event()
         self._syncing = Lock()
         self._loop: SyncLoop | None = None
@@ -252,19 +246,6 @@ class SyncClient:
         if loop is not None:
             loop.stopping()
 
-    def close(self) -> None:
-        """End all calls and the connection. A second close does nothing."""
-        self._closed = True
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _read_conflicts(self, request: upload_pb2.ListConflictsRequest) -> Iterator[upload_pb2.Conflict]:
         while True:
             response = self._call(self._stub.ListConflicts, request)
@@ -272,14 +253,3 @@ class SyncClient:
             if not response.next_page_token:
                 return
             request.page_token = response.next_page_token
-
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[_Request, _Response], request: _Request) -> _Response:
-        self._check_open()
-        try:
-            return method(request, timeout=self._endpoint.deadline_s, metadata=self._endpoint.metadata())
-        except grpc.RpcError as error:
-            raise error_from_call(error) from error
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClientClosed("the client is closed")

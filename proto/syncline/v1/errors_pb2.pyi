@@ -104,6 +104,39 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The object type's resolver failed or refused the change."""
     STORE_REFUSED: _ErrorReason.ValueType  # 32
     """The database did not take the change."""
+    ENROLLMENT_NOT_FOUND: _ErrorReason.ValueType  # 33
+    """Reasons of SyncRequestService and AppEnrollmentService
+
+    No such app enrollment, or it is disabled where it is needed. NOT_FOUND.
+    """
+    ENROLLMENT_CHANGED: _ErrorReason.ValueType  # 34
+    """The enrollment is not as it was when it was read: read it again. ABORTED."""
+    ENROLLMENT_BUSY: _ErrorReason.ValueType  # 35
+    """A sync request of the enrollment has not ended. FAILED_PRECONDITION."""
+    NAME_TAKEN: _ErrorReason.ValueType  # 36
+    """Another enrollment has the name. ALREADY_EXISTS."""
+    SYNC_REQUEST_NOT_FOUND: _ErrorReason.ValueType  # 37
+    """No such sync request. NOT_FOUND."""
+    SYNC_REQUEST_STATE: _ErrorReason.ValueType  # 38
+    """The sync request has ended: it can be neither cancelled nor changed. Or it has not, and cannot be retried or its
+    details be read. FAILED_PRECONDITION.
+    """
+    REQUEST_ID_REUSED: _ErrorReason.ValueType  # 39
+    """The request_id was used for something else. ALREADY_EXISTS."""
+    BATCH_INVALID: _ErrorReason.ValueType  # 40
+    """The batch does not belong where it says: parent, number or total are wrong. FAILED_PRECONDITION."""
+    LEASE_LOST: _ErrorReason.ValueType  # 41
+    """Another worker runs the sync request now, or it has ended: stop. ABORTED."""
+    BATCH_OUT_OF_ORDER: _ErrorReason.ValueType  # 42
+    """A batch of rows was left out, or came again after a later one. FAILED_PRECONDITION."""
+    FILTER_INVALID: _ErrorReason.ValueType  # 43
+    """The filter is none. The metadata of ErrorInfo has `position`, from 1, and `expected`. INVALID_ARGUMENT."""
+    CONNECTOR_NOT_FOUND: _ErrorReason.ValueType  # 44
+    """No such connector is installed, or it cannot do this operation. NOT_FOUND."""
+    PAYLOAD_INVALID: _ErrorReason.ValueType  # 45
+    """The uploaded file cannot be taken; the message says why. INVALID_ARGUMENT."""
+    PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 46
+    """The page token is none of this list, or of another filter. INVALID_ARGUMENT."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value is the `reason` of google.rpc.ErrorInfo in the status details;
@@ -192,3 +225,36 @@ RESOLVER_FAILED: ErrorReason.ValueType  # 31
 """The object type's resolver failed or refused the change."""
 STORE_REFUSED: ErrorReason.ValueType  # 32
 """The database did not take the change."""
+ENROLLMENT_NOT_FOUND: ErrorReason.ValueType  # 33
+"""Reasons of SyncRequestService and AppEnrollmentService
+
+No such app enrollment, or it is disabled where it is needed. NOT_FOUND.
+"""
+ENROLLMENT_CHANGED: ErrorReason.ValueType  # 34
+"""The enrollment is not as it was when it was read: read it again. ABORTED."""
+ENROLLMENT_BUSY: ErrorReason.ValueType  # 35
+"""A sync request of the enrollment has not ended. FAILED_PRECONDITION."""
+NAME_TAKEN: ErrorReason.ValueType  # 36
+"""Another enrollment has the name. ALREADY_EXISTS."""
+SYNC_REQUEST_NOT_FOUND: ErrorReason.ValueType  # 37
+"""No such sync request. NOT_FOUND."""
+SYNC_REQUEST_STATE: ErrorReason.ValueType  # 38
+"""The sync request has ended: it can be neither cancelled nor changed. Or it has not, and cannot be retried or its
+details be read. FAILED_PRECONDITION.
+"""
+REQUEST_ID_REUSED: ErrorReason.ValueType  # 39
+"""The request_id was used for something else. ALREADY_EXISTS."""
+BATCH_INVALID: ErrorReason.ValueType  # 40
+"""The batch does not belong where it says: parent, number or total are wrong. FAILED_PRECONDITION."""
+LEASE_LOST: ErrorReason.ValueType  # 41
+"""Another worker runs the sync request now, or it has ended: stop. ABORTED."""
+BATCH_OUT_OF_ORDER: ErrorReason.ValueType  # 42
+"""A batch of rows was left out, or came again after a later one. FAILED_PRECONDITION."""
+FILTER_INVALID: ErrorReason.ValueType  # 43
+"""The filter is none. The metadata of ErrorInfo has `position`, from 1, and `expected`. INVALID_ARGUMENT."""
+CONNECTOR_NOT_FOUND: ErrorReason.ValueType  # 44
+"""No such connector is installed, or it cannot do this operation. NOT_FOUND."""
+PAYLOAD_INVALID: ErrorReason.ValueType  # 45
+"""The uploaded file cannot be taken; the message says why. INVALID_ARGUMENT."""
+PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 46
+"""The page token is none of this list, or of another filter. INVALID_ARGUMENT."""

@@ -13,27 +13,51 @@ from grpc_reflection.v1alpha import reflection
 
 from syncline.server.address import Address
 from syncline.server.background import HeadWatch, repeat, sweep
-from syncline.server.config import Settings
+from syncline.server.config import Services, Settings
 from syncline.server.drain import Drain
+from syncline.server.enrollments.secrets import secret_box
+from syncline.server.enrollments.service import AppEnrollmentServicer
 from syncline.server.environment import Environment
 from syncline.server.errors import SettingsInvalid
 from syncline.server.interceptors.errors import ErrorInterceptor
 from syncline.server.interceptors.load import LoadInterceptor
 from syncline.server.limits import MESSAGE_BYTES_MAX
-from syncline.server.notify import LocalNotifier
+from syncline.server.notify import open_notifier
+from syncline.server.requests.connectors.registry import load_connectors
+from syncline.server.requests.embedded import EmbeddedWorker
+from syncline.server.requests.service import SyncRequestServicer
 from syncline.server.resolvers import load_resolvers
 from syncline.server.schema.service import SchemaServicer
 from syncline.server.store_threads import StoreThreads
 from syncline.server.sync.service import SyncServicer
 from syncline.storage import Store
-from syncline.v1 import schema_service_pb2, schema_service_pb2_grpc, sync_service_pb2, sync_service_pb2_grpc
+from syncline.v1 import (
+    app_enrollment_service_pb2,
+    app_enrollment_service_pb2_grpc,
+    schema_service_pb2,
+    schema_service_pb2_grpc,
+    sync_request_service_pb2,
+    sync_request_service_pb2_grpc,
+    sync_service_pb2,
+    sync_service_pb2_grpc,
+)
 
 _log = structlog.get_logger(__name__)
 
-_SERVICES = (
+_OF_DEVICES = (
     sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"].full_name,
     schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"].full_name,
 )
+_OF_REQUESTS = (
+    sync_request_service_pb2.DESCRIPTOR.services_by_name["SyncRequestService"].full_name,
+    app_enrollment_service_pb2.DESCRIPTOR.services_by_name["AppEnrollmentService"].full_name,
+)
+_SERVICES = {
+    Services.ALL: (*_OF_DEVICES, *_OF_REQUESTS),
+    Services.SYNC: _OF_DEVICES,
+    Services.SYNC_REQUEST: _OF_REQUESTS,
+}
+"""The names of what is served."""
 
 
 class App:
@@ -42,13 +66,21 @@ class App:
     The store stays the caller's: it is not closed here.
 
     Raises:
-        SettingsInvalid: a resolver that is installed cannot be loaded.
+        SettingsInvalid: a resolver or a connector that is installed cannot be loaded, or the secret key is none.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._env = Environment(
-            settings, store, StoreThreads(settings.threads), LocalNotifier(), Drain(), load_resolvers()
+            settings=settings,
+            store=store,
+            threads=StoreThreads(settings.threads),
+            notifier=open_notifier(settings.database_url),
+            drain=Drain(),
+            resolvers=load_resolvers(),
+            connectors=load_connectors(),
+            secrets=secret_box(settings),
         )
+        self._services = _SERVICES[settings.services]
         self._server = grpc.aio.server(
             interceptors=[
                 ErrorInterceptor(),
@@ -56,12 +88,23 @@ class App:
             ],
             options=channel_options(settings),
         )
-        sync_service_pb2_grpc.add_SyncServiceServicer_to_server(SyncServicer(self._env), self._server)
-        schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaServicer(self._env), self._server)
+        if settings.services is not Services.SYNC_REQUEST:
+            sync_service_pb2_grpc.add_SyncServiceServicer_to_server(SyncServicer(self._env), self._server)
+            schema_service_pb2_grpc.add_SchemaServiceServicer_to_server(SchemaServicer(self._env), self._server)
+        self._worker: EmbeddedWorker | None = None
+        if settings.services is not Services.SYNC:
+            sync_request_service_pb2_grpc.add_SyncRequestServiceServicer_to_server(
+                SyncRequestServicer(self._env), self._server
+            )
+            app_enrollment_service_pb2_grpc.add_AppEnrollmentServiceServicer_to_server(
+                AppEnrollmentServicer(self._env), self._server
+            )
+            if settings.embedded_worker:
+                self._worker = EmbeddedWorker(self._env)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
-            names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -81,11 +124,14 @@ class App:
         except RuntimeError as error:
             raise SettingsInvalid(f"listen: {address} cannot be served on; is another server there?") from error
         await self._server.start()
-        for service in _SERVICES:
+        for service in self._services:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         settings = self._env.settings
         self._run("watch heads", HeadWatch(self._env).look, settings.poll_seconds)
         self._run("sweep", lambda: sweep(self._env), settings.sweep_minutes * 60)
+        if self._worker is not None:
+            self._worker.start()
+        self._env.notifier.start()
         return Address(address.host, port)
 
     async def drain(self) -> None:
@@ -93,6 +139,8 @@ class App:
         await self._health.enter_graceful_shutdown()
         self._env.drain.start()
         self._env.notifier.wake_all()
+        if self._worker is not None:
+            self._worker.drain()
 
     async def stop(self) -> None:
         """Drain, linger for acknowledgements, let open calls finish within the grace, stop."""
@@ -100,9 +148,12 @@ class App:
         await self.drain()
         await asyncio.sleep(self._env.settings.drain_linger_seconds)
         await self._server.stop(self._env.settings.drain_grace_seconds)
+        if self._worker is not None:
+            await self._worker.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._env.notifier.stop()
         self._env.threads.close()
         _log.info("stopped")
 

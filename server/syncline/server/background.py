@@ -29,7 +29,7 @@ class HeadWatch:
             head = await env.threads.run(env.store.get_head, account_id)
             if self._told.get(account_id) != head.revision:
                 self._told[account_id] = head.revision
-                env.notifier.head_moved(account_id, head.revision)
+                env.notifier.head_seen(account_id, head.revision)
 
 
 async def sweep(env: Environment) -> None:

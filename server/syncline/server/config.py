@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from syncline.server.errors import SettingsInvalid
 
@@ -27,6 +30,22 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class Services(StrEnum):
+    """What a server serves."""
+
+    ALL = "all"
+    SYNC = "sync"
+    SYNC_REQUEST = "sync-request"
+
+
+def _directories(value: object) -> object:
+    """Split what the environment has; anything else is a sequence already."""
+    paths = [path for path in value.split(os.pathsep) if path] if isinstance(value, str) else value
+    if isinstance(paths, Iterable) and any(not Path(path).is_absolute() for path in paths):
+        raise ValueError("each must begin with a slash")
+    return paths
 
 
 class Settings(BaseSettings):
@@ -59,7 +78,9 @@ class Settings(BaseSettings):
         description="Unary calls at a time; more are answered RESOURCE_EXHAUSTED with a time to wait.",
     )
     streams_max: int = Field(
-        default=20_000, ge=1, description="ReadQueue and Upload streams at a time; more are answered likewise."
+        default=20_000,
+        ge=1,
+        description="Streams that answer at a time, such as ReadQueue; more are answered likewise.",
     )
     session_minutes: float = Field(default=60, gt=0, description="A session ends this long after its last use.")
     device_expiry_days: float = Field(
@@ -85,7 +106,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         default=0.5,
         gt=0,
-        description="How often the head of an account with live streams is looked at, besides wake-ups.",
+        description="How often heads of accounts with live streams, and sync requests, are looked at besides hints.",
     )
     recheck_seconds: float = Field(
         default=15, gt=0, description="How often an idle stream checks its grants, and that no newer stream took over."
@@ -100,6 +121,38 @@ class Settings(BaseSettings):
     )
     drain_grace_seconds: float = Field(
         default=5, ge=0, description="How long open calls may then take to finish before they are cut off."
+    )
+    services: Services = Field(
+        default=Services.ALL,
+        description="What is served: `all`; `sync`, for devices; or `sync-request`, for sync requests and enrollments.",
+    )
+    embedded_worker: bool = Field(
+        default=True, description="A server of sync requests runs them, too. `false` leaves them to other processes."
+    )
+    worker_slots: int = Field(default=4, ge=1, le=64, description="Sync requests that a worker runs at a time.")
+    lease_seconds: float = Field(
+        default=30, ge=0.3, description="A worker that gives no sign of life for this long loses its sync requests."
+    )
+    requests_per_account: int = Field(
+        default=8,
+        ge=1,
+        description="Sync requests of one account that are in progress at a time; of one enrollment, one.",
+    )
+    request_failures_max: int = Field(
+        default=5, ge=1, le=1_000, description="A sync request has FAILED after so many failed attempts."
+    )
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Encrypts the secrets of app enrollments: 32 random bytes in base64. Without it none are taken.",
+    )
+    secret_key_file: str = Field(default="", description="A file that has the `secret_key`, instead of the variable.")
+    connectors_dir: Path = Field(
+        default=Path("connectors"),
+        description="Where `syncline-server connectors install` puts Singer taps and targets, and workers find them.",
+    )
+    file_roots: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_directories)] = Field(
+        default=(),
+        description="Directories, separated by `:`, where the connectors `file` and `sql` may open files. Empty: none.",
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field(

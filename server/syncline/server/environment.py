@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from syncline.server.config import Settings
 from syncline.server.drain import Drain
-from syncline.server.notify import LocalNotifier
+from syncline.server.enrollments.secrets import SecretBox
+from syncline.server.notify import Notifier
+from syncline.server.requests.connectors.registry import Connectors
 from syncline.server.resolvers import Resolvers
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store
@@ -21,14 +23,21 @@ class Environment:
     store: Store
     threads: StoreThreads
     """The store is called through them only."""
-    notifier: LocalNotifier
+    notifier: Notifier
     drain: Drain
     resolvers: Resolvers
+    connectors: Connectors
+    secrets: SecretBox
 
     @property
     def account_id(self) -> str:
         """The one account of development mode."""
         return self.settings.account
+
+    @property
+    def principal(self) -> str:
+        """Who calls: development mode has no credentials, and knows but one."""
+        return "developer"
 
     def session_end(self, now: int) -> int:
         """When a session that is used now ends, in microseconds since the epoch."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from syncline.server.limits import VIOLATIONS_MAX
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -70,6 +72,52 @@ class SchemaChangeRefused(ServerError):
         super().__init__("the change is refused: " + "; ".join(f"{path}: {what}" for path, what in refused))
         self.refused = tuple(refused)
         """Path and description of each difference that is not allowed."""
+
+
+class ConnectorNotFound(ServerError):
+    """No such connector is installed, or it cannot do what is asked."""
+
+    def __init__(self, connector: str, why: str) -> None:
+        super().__init__(why)
+        self.connector = connector
+
+
+class RequestState(ServerError):
+    """The sync request is not in the state that the call needs."""
+
+    def __init__(self, sync_request_id: str, why: str) -> None:
+        super().__init__(why)
+        self.sync_request_id = sync_request_id
+
+
+class FilterInvalid(ServerError):
+    """A filter or an order of a list is not one of the language."""
+
+    def __init__(self, position: int, expected: str, message: str, *, field: str = "filter") -> None:
+        super().__init__(f"{field}, position {position}: {message}")
+        self.position = position
+        """The character at which it goes wrong, from 1."""
+        self.expected = expected
+        """What could stand there, for people."""
+        self.rule = message
+        self.field = field
+        """The request's field: `filter` or `order_by`."""
+
+
+class PageTokenInvalid(ServerError):
+    """The page token is none of this list, or of another filter or order."""
+
+    def __init__(self) -> None:
+        super().__init__("the page token is none of this list with this filter and order; begin with the first page")
+
+
+class PayloadInvalid(ServerError):
+    """The uploaded file cannot be taken."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{entry}: {what}" for entry, what in faults[:VIOLATIONS_MAX]))
+        self.faults = tuple(faults[:VIOLATIONS_MAX])
+        """The name of an entry, or the field of the request that the file as a whole breaks, and what is wrong."""
 
 
 class SettingsInvalid(ServerError):

@@ -70,3 +70,29 @@ FETCH_ATTEMPTS_MAX = 64
 
 KNOWN_DEVICES_MAX = 100_000
 """How many devices the server remembers as registered."""
+
+ROWS_MAX = 5_000
+"""Rows of one CreateBatchImport or WriteSyncRequestRows: what a store takes in one transaction."""
+SOURCE_KEY_CHARS_MAX = KEY_LENGTH_MAX
+BATCHES_MAX = 10_000
+CURSOR_CHARS_MAX = 64 * 1024
+"""A connector's cursor is stored anew with each batch of rows."""
+REQUESTS_PAGE_DEFAULT = 250
+REQUESTS_PAGE_MAX = 500
+DETAILS_PAGE_DEFAULT = 250
+DETAILS_PAGE_MAX = 500
+WORKER_CHARS_MAX = 100
+LEASE_SECONDS_DEFAULT = 60
+LEASE_SECONDS_MIN = 5
+"""A shorter lease would end while a batch of rows is being written."""
+LEASE_SECONDS_MAX = 3_600
+"""For so long at most a request of a worker that died stays undone."""
+LEASE_TOKEN_CHARS_MAX = 2_000
+
+ENROLLMENT_NAME_CHARS_MAX = 100
+CONNECTOR_CHARS_MAX = 100
+SETTINGS_CHARS_MAX = 64 * 1024
+SECRETS_MAX = 50
+SECRET_NAME_CHARS_MAX = 100
+SECRET_CHARS_MAX = 16 * 1024
+"""A private key or a service account's file fits."""

@@ -1,6 +1,6 @@
-"""Position tokens, acknowledgement keys, page tokens: short texts that clients send back, without looking inside.
+"""Position tokens, acknowledgement keys, page and lease tokens: short texts that clients send back, as they are.
 
-Both are versioned binary with a checksum, in URL-safe base64 without padding. The checksum finds accidents, it is no
+All are versioned binary with a checksum, in URL-safe base64 without padding. The checksum finds accidents, it is no
 secret: what a token says is always weighed against the calling device's own rows.
 """
 
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from syncline.server.limits import LEASE_SECONDS_MAX, LEASE_SECONDS_MIN
 from syncline.storage.models import AckInterval, AckRedelivered, Feed, Position, Told
+from syncline.storage.request_models import Lease, Operation
 
 _VERSION = 1
 _POSITION = struct.Struct(">B5Q")
@@ -35,6 +38,17 @@ class AckKey:
 
     intervals: tuple[AckInterval, ...]
     redelivered: tuple[AckRedelivered, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideLease:
+    """What a lease token tells."""
+
+    lease: Lease
+    seconds: int
+    """For how long each sign of life prolongs it."""
+    operation: Operation
+    """What the request does."""
 
 
 def encode_position(position: Position, *, store_epoch: int, revision: int) -> str:
@@ -93,6 +107,32 @@ def decode_conflicts_page(token: str, asked: bytes) -> int | None:
         return None
     _, before_id, asked_then = _CONFLICTS_PAGE.unpack(body)
     return before_id if asked_then == asked and before_id < 1 << 63 else None
+
+
+def encode_lease(outside: OutsideLease) -> str:
+    """The token with which a worker outside tells of its lease."""
+    lease = outside.lease
+    fields = [lease.account_id, lease.request_id, lease.token, lease.attempt, outside.seconds, outside.operation.value]
+    return _seal(bytes([_VERSION]) + json.dumps(fields).encode())
+
+
+def decode_lease(token: str) -> OutsideLease | None:
+    """The lease that a worker tells of; None if the token is none of ours. Whether it still holds, the store knows."""
+    body = _unseal(token)
+    if body is None or body[0] != _VERSION:
+        return None
+    try:
+        fields = json.loads(body[1:])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, list) or [type(field) for field in fields] != [str, str, int, int, int, str]:
+        return None
+    account_id, request_id, number, attempt, seconds, operation = fields
+    known = {one.value: one for one in Operation}
+    if operation not in known or not all(0 < value < 1 << 63 for value in (number, attempt)):
+        return None
+    seconds = min(max(seconds, LEASE_SECONDS_MIN), LEASE_SECONDS_MAX)
+    return OutsideLease(Lease(account_id, request_id, number, attempt), seconds, known[operation])
 
 
 def load_text(position: Position, *, store_epoch: int) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from syncline.server.errors import InvalidRequest, Violation
 from syncline.server.limits import VIOLATIONS_MAX
+
+_UUID_CHARS = 36
 
 
 class Violations:
@@ -30,6 +34,27 @@ class Violations:
             self.add(field, f"at most {chars_max:,} characters, not {len(value):,}")
         elif "\0" in value:
             self.add(field, "must not contain a NUL character")
+
+    def uuid(self, field: str, value: str, *, required: bool = False) -> str:
+        """Check a UUID; answer its usual text, empty if it is none."""
+        if not value and not required:
+            return ""
+        try:
+            text = str(UUID(value)) if len(value) == _UUID_CHARS else ""
+        except ValueError:
+            text = ""
+        if text != value.lower() or not text:
+            self.add(field, "must be a UUID such as 6f1c2b9a-3e0d-4a51-9c77-1d2e3f405162")
+        return text
+
+    def page_size(self, field: str, value: int, most: int) -> None:
+        """Check how many entries a page is to have."""
+        if not 1 <= value <= most:
+            self.add(field, f"from 1 to {most:,}, not {value:,}")
+
+    def all(self) -> tuple[Violation, ...]:
+        """Every broken rule so far."""
+        return tuple(self._found)
 
     def raise_if_any(self) -> None:
         """Raise `InvalidRequest` if a rule was broken."""

@@ -123,3 +123,46 @@ class SeqSettled(StoreError):
 
 class StaleDevice(StoreError):
     """The device tells of verdicts that it was never given here: it was forgotten since."""
+
+
+# App enrollments and sync requests
+
+
+class EnrollmentNotFound(StoreError):
+    """There is no such enrollment, or it is disabled where it is needed."""
+
+
+class EnrollmentChanged(StoreError):
+    """The enrollment is not as it was expected to be: somebody changed it meanwhile."""
+
+
+class EnrollmentBusy(StoreError):
+    """A request of the enrollment has not ended."""
+
+
+class NameTaken(StoreError):
+    """Another enrollment of the account has the name."""
+
+
+class RequestNotFound(StoreError):
+    """There is no such sync request."""
+
+
+class RequestIdReused(StoreError):
+    """The idempotency key was used for something else."""
+
+
+class RequestEnded(StoreError):
+    """The sync request has ended; nothing can be done about it any more."""
+
+
+class BatchInvalid(StoreError):
+    """The batch does not belong where it says: parent, number or total are wrong."""
+
+
+class LeaseLost(StoreError):
+    """Somebody else runs the request now, or it has ended: whoever held the lease must stop."""
+
+
+class BatchOutOfOrder(StoreError):
+    """A batch was left out, or came again after a later one."""

@@ -16,6 +16,8 @@ REJECTIONS_MAX = 1000
 """Rejections per device."""
 CHANGES_MAX = 1000
 """Changes in one batch of an upload."""
+PAYLOAD_CHUNK_BYTES_MAX = 1 << 20
+"""Bytes of a payload in one piece."""
 COUNT_MAX = 1_000_000
 """Where counting of a session's items stops."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from syncline.server.notify import LocalNotifier
+from syncline.server.notify import Listener, LocalNotifier
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 
@@ -70,3 +70,28 @@ async def test_an_account_is_listened_to_as_long_as_it_has_streams() -> None:
         assert notifier.accounts() == ["a"]
 
     assert notifier.accounts() == []
+
+
+async def test_changes_of_requests_reach_the_account_s_watchers_and_new_ones_the_workers() -> None:
+    notifier = LocalNotifier()
+    with (
+        notifier.listen_requests("a") as watcher,
+        notifier.listen_requests("b") as other,
+        notifier.listen_requests(None) as worker,
+    ):
+        notifier.requests_changed("a")
+        await watcher.wait(60)
+        await asyncio.sleep(0)
+        assert [is_woken(listener) for listener in (other, worker)] == [False, False]
+
+        notifier.request_made("a")
+        await watcher.wait(60)
+        await worker.wait(60)
+        assert not is_woken(other)
+
+        notifier.wake_all()
+        assert is_woken(other)
+
+
+def is_woken(listener: Listener) -> bool:
+    return listener._woken.is_set()

@@ -1,15 +1,17 @@
-"""Position tokens and acknowledgement keys."""
+"""Position tokens, acknowledgement keys, page and lease tokens."""
 
 from __future__ import annotations
 
+import json
 import string
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncline.server import tokens
-from syncline.server.limits import ACK_KEY_CHARS_MAX, PAGE_REDELIVERED_MAX, PAGE_SEGMENTS_MAX
+from syncline.server.limits import ACK_KEY_CHARS_MAX, LEASE_TOKEN_CHARS_MAX, PAGE_REDELIVERED_MAX, PAGE_SEGMENTS_MAX
 from syncline.storage.models import AckInterval, AckRedelivered, Feed, Position, Told
+from syncline.storage.request_models import Lease, Operation
 
 ids = st.integers(min_value=1, max_value=2**63 - 1)
 revisions = st.integers(min_value=0, max_value=2**63 - 1)
@@ -21,6 +23,10 @@ intervals = st.builds(
 redelivered = st.builds(AckRedelivered, st.integers(min_value=0, max_value=2**64 - 1), revisions)
 FEED = Feed("main", "")
 ALPHABET = string.ascii_letters + string.digits + "-_"
+
+
+def to_json(value: object) -> bytes:
+    return json.dumps(value).encode()
 
 
 def position(grant_id: int = 1, load_id: int = 2, epoch: int = 3) -> Position:
@@ -104,3 +110,19 @@ def test_a_page_of_conflicts_belongs_to_its_question(before_id: int, asked: byte
     assert tokens.decode_conflicts_page(token, bytes(8) if asked != bytes(8) else b"12345678") is None
     assert tokens.decode_conflicts_page(token[:-1], asked) is None
     assert tokens.decode_conflicts_page(tokens.encode_ack_key(()), asked) is None
+
+
+@given(st.text(min_size=1, max_size=100), ids, st.integers(1, 100), st.sampled_from(Operation))
+def test_a_lease_token_tells_its_lease(account_id: str, number: int, attempt: int, operation: Operation) -> None:
+    outside = tokens.OutsideLease(Lease(account_id, "r" * 36, number, attempt), 60, operation)
+    token = tokens.encode_lease(outside)
+
+    assert tokens.decode_lease(token) == outside
+    assert tokens.decode_lease(token[:-1]) is None
+    assert len(token) <= LEASE_TOKEN_CHARS_MAX
+
+
+@given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=9).map(to_json))
+def test_whatever_comes_as_a_lease_token_is_no_error(body: bytes) -> None:
+    assert tokens.decode_lease(tokens._seal(b"\x01" + body)) is None
+    assert tokens.decode_lease(body.decode(errors="replace")) is None

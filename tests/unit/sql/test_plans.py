@@ -14,10 +14,27 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from syncline.data.changes import Operation, Verdict
 from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType, Schema
 from syncline.storage.models import Conflict, ConflictNote, Receipt, RecordWrite
-from syncline.storage.sql import conflicts, departing, feeds, receipts, reconciling, uploading, writing
+from syncline.storage.request_models import NewRequest, RequestQuery
+from syncline.storage.request_models import Operation as RequestOperation
+from syncline.storage.request_moves import made
+from syncline.storage.sql import (
+    claiming,
+    conflicts,
+    departing,
+    feeds,
+    receipts,
+    reconciling,
+    record_sources,
+    request_details,
+    request_lists,
+    uploading,
+    writing,
+)
 from syncline.storage.sql.json_rows import as_json_keys, as_json_rows, number_values, uuid_values
 from syncline.storage.sql.opening import open_database
+from syncline.storage.sql.request_rows import StoredRequest, row_of
 from syncline.storage.sql.store import SqlStore
+from syncline.storage.sql.tables import sync_request, sync_request_count, sync_request_detail
 
 ROWS = 20_000
 KEYS = as_json_keys(f"{place * 7919 % 1_000_003}" for place in range(0, ROWS, ROWS // 500))
@@ -136,3 +153,89 @@ def test_departures_are_looked_up_by_key(connection: Connection) -> None:
     plan = _plan(connection, departing._FORGET, values)
     assert "departure" in plan
     assert not re.search(r"SCAN departure", plan)
+
+
+REQUESTS = 2_000
+
+
+@pytest.fixture
+def requests(store_url: str) -> Iterator[Connection]:
+    """Many requests that ended, of which one brought many rows and has many details; a few that are due."""
+    database = open_database(store_url, durable=False)
+    new = NewRequest("", "", b"", RequestOperation.READ, False, "e", due_at=0, by="somebody")
+    shared = {"account_id": "a", "payload_hash": b""}
+    detail = {
+        "severity": "error",
+        "object_type": "",
+        "line": 0,
+        "source_key": "",
+        "field": "",
+        "reason": "",
+        "value": "",
+    }
+    with database._writer.connect() as connection:
+        rows = [shared | row_of(StoredRequest(made(new, now=place))) for place in range(REQUESTS)]
+        for place, row in enumerate(rows):
+            row |= {"request_id": str(place), "status": "success" if place % 500 else "connector"}
+        connection.execute(sync_request.insert(), rows)
+        of_request = {"account_id": "a", "request_id": "1"}
+        details = [of_request | detail | {"number": number} for number in range(REQUESTS)]
+        connection.execute(sync_request_detail.insert(), details)
+        keys = (str(place * 7919 % 1_000_003) for place in range(ROWS))
+        sources = [("note", key, key, b"h" * 32, b"i" * 100) for key in keys]
+        database.upsert_sources(connection, "a", "e", sources, seen_by="")
+        yield connection
+    database.close()
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_requests_and_their_details_are_read_off_an_index(requests: Connection, analyzed: bool) -> None:
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    first = _plan(requests, request_lists.page_of("a", RequestQuery()), {})
+    later = _plan(requests, request_lists.page_of("a", RequestQuery(after=(REQUESTS // 2, "7"))), {})
+    details = _plan(requests, request_details._DETAILS, {"of_request": "1", "after": 100, "limit": 250})
+    for plan in (first, later):
+        assert "sync_request_created_at_idx" in plan
+    assert re.search(r"Index Cond: .*created_at <=|\(account_id=\? AND created_at<\?\)", later)
+    assert re.search(r"Index Cond: .*number >|\(account_id=\? AND request_id=\? AND number>\?\)", details)
+    # A Postgres that knows nothing takes the account for so small that it sorts what it finds there.
+    knows = analyzed or requests.engine.dialect.name == "sqlite"
+    for plan in (first, later, details):
+        assert not re.search(r"\bSort\b|TEMP B-TREE|Seq Scan" if knows else r"Seq Scan", plan)
+
+
+def test_counts_of_one_request_are_looked_up_by_key(requests: Connection) -> None:
+    counts = {"account_id": "a", "object_type": "note", **dict.fromkeys(request_details._COUNTED, 1)}
+    requests.execute(sync_request_count.insert(), [counts | {"request_id": str(place)} for place in range(REQUESTS)])
+    requests.execute(text("ANALYZE"))
+    plan = _plan(requests, request_details._COUNTS, {"of_request": "1"})
+    assert re.search(r"Index Cond: .*request_id = |sync_request_count .*\(account_id=\? AND request_id=\?\)", plan)
+    assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_what_is_due_is_found_among_many_requests_that_ended(requests: Connection, analyzed: bool) -> None:
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    for statement, values in (
+        (claiming._WAITING_HERE, {"per_account": 2}),
+        (claiming._PROMOTE, {"now": 1}),
+        (claiming._LAPSED, {"now": 1}),
+        (claiming._NEXT_DUE, {}),
+        (claiming._NEXT_LAPSE, {}),
+    ):
+        plan = _plan(requests, statement, values)
+        assert not re.search(r"Seq Scan on sync_request|SCAN (sync_request|running)$", plan, re.MULTILINE)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_sources_are_looked_up_by_key(requests: Connection, analyzed: bool) -> None:
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    these = {"of_enrollment": "e", "of_type": "note", "keys": KEYS, "new_seen_by": "1"}
+    for statement in (record_sources._KNOWN, record_sources._SEE, record_sources._FORGET):
+        plan = _plan(requests, statement, these)
+        assert re.search(r"record_source_pkey|object_type=\? AND source_key=\?\)", plan)
+    counted = _plan(requests, record_sources._COUNT_OF_RECORDS, these)
+    assert "record_source_record_idx" in counted

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from syncline.server.commands import config, import_files, migrate, renew_epoch, schema, serve
+from syncline.server.commands import config, connectors, import_files, migrate, renew_epoch, schema, serve, worker
 from syncline.server.errors import SettingsInvalid
 from syncline.storage.errors import StoreError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, migrate, schema, import_files, renew_epoch, config):
+for command in (serve, worker, migrate, schema, import_files, renew_epoch, config, connectors):
     command.register(app)
 
 

@@ -23,11 +23,12 @@ def settings_table() -> str:
     """The settings as a Markdown table; the README holds it."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        rows.append(f"| `{ENV_PREFIX}{name.upper()}` | `{_shown(field.default)}` | {field.description} |")
+        rows.append(f"| `{ENV_PREFIX}{name.upper()}` | {_shown(field.default)} | {field.description} |")
     return "\n".join(rows)
 
 
 def _shown(default: object) -> str:
     if isinstance(default, Enum):
-        return str(default.value)
-    return str(default).lower() if isinstance(default, bool) else str(default)
+        return f"`{default.value}`"
+    text = str(default).lower() if isinstance(default, bool) else str(default if default != () else "")
+    return f"`{text}`" if text else "none"

@@ -43,15 +43,26 @@ def row_converter(object_type: ObjectType, source: Source, nulls: Collection[str
     return _TextRows(object_type, columns, frozenset(nulls)).convert
 
 
-def _check_columns(object_type: ObjectType, source: Source, columns: tuple[str, ...]) -> None:
+def unknown_columns(object_type: ObjectType, columns: tuple[str, ...]) -> list[str]:
+    """The columns that are no field of the object type."""
     known = {field.name for field in object_type.fields}
-    for column in columns:
-        if column not in known:
-            raise SourceError(source.name, f"the object type {object_type.name!r} has no field {column!r}", line=1)
-    for field in object_type.fields:
-        if field.required and field.name not in columns:
-            what = "key column" if field.name in object_type.primary_key else "required column"
-            raise SourceError(source.name, f"the {what} {field.name!r} is missing", line=1)
+    return [column for column in columns if column not in known]
+
+
+def missing_columns(object_type: ObjectType, columns: tuple[str, ...]) -> list[str]:
+    """The required fields that are no column, each with what it is, such as `key column 'id'`."""
+    return [
+        f"{'key' if field.name in object_type.primary_key else 'required'} column {field.name!r}"
+        for field in object_type.fields
+        if field.required and field.name not in columns
+    ]
+
+
+def _check_columns(object_type: ObjectType, source: Source, columns: tuple[str, ...]) -> None:
+    for column in unknown_columns(object_type, columns):
+        raise SourceError(source.name, f"the object type {object_type.name!r} has no field {column!r}", line=1)
+    for missing in missing_columns(object_type, columns):
+        raise SourceError(source.name, f"the {missing} is missing", line=1)
 
 
 class _JsonRows:

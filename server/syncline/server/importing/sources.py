@@ -70,7 +70,14 @@ class _LineSource:
 
 
 class CsvSource(_LineSource):
-    """Comma-separated values (RFC 4180) under one line with the names of the columns. Empty lines are left out."""
+    """Comma-separated values (RFC 4180) under one line with the names of the columns. Empty lines are left out.
+
+    Another `delimiter` than the comma makes it values that are separated by that.
+    """
+
+    def __init__(self, name: str, size_bytes: int, opener: Opener, *, delimiter: str = ",") -> None:
+        super().__init__(name, size_bytes, opener)
+        self._delimiter = delimiter
 
     def columns(self) -> tuple[str, ...]:
         """The names of the columns.
@@ -79,7 +86,7 @@ class CsvSource(_LineSource):
             SourceError: there are none, or they are not distinct.
         """
         lines = Lines(self.name, self._opener)
-        return self._header(csv.reader(lines, strict=True), lines)
+        return self._header(self._reader(lines), lines)
 
     def read(self) -> Iterator[Row | BadLine]:
         """Give out each row, or why there is none on this line.
@@ -88,7 +95,7 @@ class CsvSource(_LineSource):
             SourceError: the file cannot be read any further.
         """
         lines = self._begin()
-        reader = csv.reader(lines, strict=True)
+        reader = self._reader(lines)
         columns = self._header(reader, lines)
         width = len(columns)
         while True:
@@ -107,6 +114,9 @@ class CsvSource(_LineSource):
                 yield Row(line, dict(zip(columns, cells, strict=True)))
             elif cells:
                 yield BadLine(line, f"has {len(cells)} cells; the first line names {width} columns")
+
+    def _reader(self, lines: Lines) -> Iterator[list[str]]:
+        return csv.reader(lines, delimiter=self._delimiter, strict=True)
 
     def _header(self, reader: Iterator[list[str]], lines: Lines) -> tuple[str, ...]:
         try:

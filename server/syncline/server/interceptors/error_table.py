@@ -81,6 +81,19 @@ _row(
     "INVALID_FIELD",
     message=lambda _: "the request is not a message of this method",
 )
+_row(
+    server_errors.FilterInvalid,
+    StatusCode.INVALID_ARGUMENT,
+    "FILTER_INVALID",
+    lambda error: (details.bad_request([(error.field, error.rule)]),),
+    metadata=lambda error: {"position": str(error.position), "expected": error.expected},
+)
+_row(
+    server_errors.PageTokenInvalid,
+    StatusCode.INVALID_ARGUMENT,
+    "PAGE_TOKEN_INVALID",
+    lambda error: (details.bad_request([("page_token", str(error))]),),
+)
 _row(server_errors.DeviceUuidInvalid, StatusCode.INVALID_ARGUMENT, "DEVICE_UUID_INVALID")
 _row(
     store_errors.SessionNotFound,
@@ -189,4 +202,62 @@ _row(
     StatusCode.RESOURCE_EXHAUSTED,
     "LIMIT_REACHED",
     lambda error: (details.quota("bytes in an answer", str(error)), details.retry_after(_RETRY_SECONDS)),
+)
+_row(
+    store_errors.EnrollmentNotFound,
+    StatusCode.NOT_FOUND,
+    "ENROLLMENT_NOT_FOUND",
+    lambda error: (details.resource("app_enrollment", "", str(error)),),
+)
+_row(store_errors.EnrollmentChanged, StatusCode.ABORTED, "ENROLLMENT_CHANGED")
+_row(
+    store_errors.EnrollmentBusy,
+    StatusCode.FAILED_PRECONDITION,
+    "ENROLLMENT_BUSY",
+    lambda error: (details.precondition("ENROLLMENT_BUSY", [("app_enrollment", str(error))]),),
+)
+_row(
+    store_errors.NameTaken,
+    StatusCode.ALREADY_EXISTS,
+    "NAME_TAKEN",
+    lambda error: (details.resource("app_enrollment", "", str(error)),),
+)
+_row(
+    store_errors.RequestNotFound,
+    StatusCode.NOT_FOUND,
+    "SYNC_REQUEST_NOT_FOUND",
+    lambda error: (details.resource("sync_request", "", str(error)),),
+)
+_row(
+    store_errors.RequestEnded,
+    StatusCode.FAILED_PRECONDITION,
+    "SYNC_REQUEST_STATE",
+    lambda error: (details.precondition("SYNC_REQUEST_STATE", [("sync_request", str(error))]),),
+)
+_row(
+    server_errors.RequestState,
+    StatusCode.FAILED_PRECONDITION,
+    "SYNC_REQUEST_STATE",
+    lambda error: (details.precondition("SYNC_REQUEST_STATE", [(error.sync_request_id, str(error))]),),
+)
+_row(store_errors.RequestIdReused, StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+_row(
+    store_errors.BatchInvalid,
+    StatusCode.FAILED_PRECONDITION,
+    "BATCH_INVALID",
+    lambda error: (details.precondition("BATCH_INVALID", [("batch", str(error))]),),
+)
+_row(store_errors.LeaseLost, StatusCode.ABORTED, "LEASE_LOST")
+_row(store_errors.BatchOutOfOrder, StatusCode.FAILED_PRECONDITION, "BATCH_OUT_OF_ORDER")
+_row(
+    server_errors.ConnectorNotFound,
+    StatusCode.NOT_FOUND,
+    "CONNECTOR_NOT_FOUND",
+    lambda error: (details.resource("connector", error.connector, str(error)),),
+)
+_row(
+    server_errors.PayloadInvalid,
+    StatusCode.INVALID_ARGUMENT,
+    "PAYLOAD_INVALID",
+    lambda error: (details.bad_request(error.faults),),
 )

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from syncline.server.notify.contract import Listener, Notifier
 from syncline.server.notify.local import LocalNotifier
+from syncline.server.notify.opening import open_notifier
 
-__all__ = ["Listener", "LocalNotifier", "Notifier"]
+__all__ = ["Listener", "LocalNotifier", "Notifier", "open_notifier"]

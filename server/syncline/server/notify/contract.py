@@ -39,11 +39,15 @@ class Listener:
 class Notifier(Protocol):
     """Carries hints from those who change something to the live streams that want to know.
 
-    The publishing methods may be called from any thread, after the commit. They never wait and never fail.
+    Between `start` and `stop` it may carry them to other processes, too. The publishing methods may be called from any
+    thread, after the commit. They never wait and never fail.
     """
 
     def head_moved(self, account_id: str, revision: int) -> None:
         """Records of the account were written; its head is at `revision` or beyond."""
+
+    def head_seen(self, account_id: str, revision: int) -> None:
+        """The head was found at `revision`. For this process only: others look by themselves."""
 
     def acknowledged(self, account_id: str, device_uuid: UUID) -> None:
         """The device acknowledged something."""
@@ -51,5 +55,26 @@ class Notifier(Protocol):
     def stream_opened(self, account_id: str, device_uuid: UUID, stream_id: int) -> None:
         """This stream is the device's newest from now on."""
 
+    def request_made(self, account_id: str) -> None:
+        """A sync request of the account was made."""
+
+    def requests_changed(self, account_id: str) -> None:
+        """Sync requests of the account have changed."""
+
     def listen(self, account_id: str, device_uuid: UUID, stream_id: int) -> AbstractContextManager[Listener]:
         """Receive hints for one live stream for as long as the context is open."""
+
+    def listen_requests(self, account_id: str | None) -> AbstractContextManager[Listener]:
+        """Receive hints about the account's sync requests; None: about new ones, of all accounts."""
+
+    def accounts(self) -> list[str]:
+        """The accounts that have live streams in this process."""
+
+    def wake_all(self) -> None:
+        """Make everybody who listens in this process look around, whatever they were told before."""
+
+    def start(self) -> None:
+        """Begin to talk to other processes, if there is a way to."""
+
+    async def stop(self) -> None:
+        """End that. Hints within this process go on."""

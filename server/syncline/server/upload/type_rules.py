@@ -56,7 +56,7 @@ class TypeRules:
     def __init__(self, kind: ObjectType) -> None:
         self.kind = kind
         self._fields = {field.name: field for field in kind.fields}
-        self._plain = {field.name: _plain_rule(field) for field in kind.fields}
+        self._plain = {field.name: plain_rule(field) for field in kind.fields}
         self._required = tuple(field.name for field in kind.fields if field.required)
         self._keys = KeyRule(kind) if kind.primary_key else None
 
@@ -165,11 +165,11 @@ def canonical_value(data: bytes, name: str) -> tuple[str, Any]:
     return text, value
 
 
-_PlainRule = tuple[type | None, Callable[[Any], bool] | None]
+PlainRule = tuple[type | None, Callable[[Any], bool] | None]
 """The type of a value, and what else it has to be; None: anything."""
 
 
-def _plain_rule(field: Field) -> _PlainRule:
+def plain_rule(field: Field) -> PlainRule:
     """When a value fits the field and orjson spells it canonically; no more than a hint if it is not so."""
     kind, check = _PLAIN[field.type]
     most = field.max_length
@@ -189,7 +189,7 @@ def _is_plain_number(value: Any) -> bool:
 _SHORT_ABOVE: Final = 1e-4
 """From here up to 2^53, orjson spells a double that is not whole as canonical data does."""
 
-_PLAIN: Final[Mapping[FieldType, _PlainRule]] = {
+_PLAIN: Final[Mapping[FieldType, PlainRule]] = {
     FieldType.STRING: (str, None),
     FieldType.INTEGER: (int, lambda value: value <= INTEGER_MAX),
     FieldType.NUMBER: (None, _is_plain_number),

@@ -55,6 +55,13 @@ THEMES = (
     "conflict_log",
     "reconciling",
     "upload_histories",
+    "enrollments",
+    "sync_requests",
+    "request_lists",
+    "claiming",
+    "row_batches",
+    "sweeping",
+    "batches_of_parents",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{theme}" for theme in THEMES))
 

@@ -7,12 +7,15 @@ import pytest
 from syncline.storage.conformance.accounts import AccountConformance
 from syncline.storage.conformance.acknowledgements import AcknowledgementConformance
 from syncline.storage.conformance.atomicity import AtomicityConformance
+from syncline.storage.conformance.batches_of_parents import BatchOfParentConformance
 from syncline.storage.conformance.buckets import BucketConformance
 from syncline.storage.conformance.checkpoints import CheckpointConformance
+from syncline.storage.conformance.claiming import ClaimingConformance
 from syncline.storage.conformance.collection import CollectionConformance
 from syncline.storage.conformance.concurrency import ConcurrencyConformance
 from syncline.storage.conformance.conflict_log import ConflictLogConformance
 from syncline.storage.conformance.conflict_table import ConflictTableConformance
+from syncline.storage.conformance.enrollments import EnrollmentConformance
 from syncline.storage.conformance.feed_order import FeedOrderConformance
 from syncline.storage.conformance.isolation import IsolationConformance
 from syncline.storage.conformance.names import NameConformance
@@ -23,8 +26,12 @@ from syncline.storage.conformance.receipts import ReceiptConformance
 from syncline.storage.conformance.reconciling import ReconcileConformance
 from syncline.storage.conformance.records import RecordConformance
 from syncline.storage.conformance.rejections import RejectionConformance
+from syncline.storage.conformance.request_lists import RequestListConformance
+from syncline.storage.conformance.row_batches import RowBatchConformance
 from syncline.storage.conformance.schemas import SchemaConformance
 from syncline.storage.conformance.sessions import SessionConformance
+from syncline.storage.conformance.sweeping import SweepConformance
+from syncline.storage.conformance.sync_requests import SyncRequestConformance
 from syncline.storage.conformance.tenant import Tenant
 from syncline.storage.conformance.upload_histories import UploadHistoryConformance
 from syncline.storage.conformance.upload_order import UploadOrderConformance
@@ -59,6 +66,13 @@ class StoreConformance(
     ConflictLogConformance,
     ReconcileConformance,
     UploadHistoryConformance,
+    EnrollmentConformance,
+    SyncRequestConformance,
+    RequestListConformance,
+    ClaimingConformance,
+    RowBatchConformance,
+    SweepConformance,
+    BatchOfParentConformance,
 ):
     """The whole suite. It asks for a fixture `store`, of any scope."""
 

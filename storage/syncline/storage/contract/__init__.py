@@ -20,10 +20,12 @@ from syncline.storage.contract.accounts import AccountStore
 from syncline.storage.contract.acknowledgements import AcknowledgementStore
 from syncline.storage.contract.collection import CollectionStore
 from syncline.storage.contract.devices import DeviceStore
+from syncline.storage.contract.enrollments import EnrollmentStore
 from syncline.storage.contract.queue import QueueStore
 from syncline.storage.contract.reconciling import ReconcileStore
 from syncline.storage.contract.records import RecordStore
 from syncline.storage.contract.schemas import SchemaStore
+from syncline.storage.contract.sync_requests import Merge, SyncRequestStore, WorkStore
 from syncline.storage.contract.uploads import Judge, UploadStore
 
 __all__ = [
@@ -31,26 +33,33 @@ __all__ = [
     "AcknowledgementStore",
     "CollectionStore",
     "DeviceStore",
+    "EnrollmentStore",
     "Judge",
+    "Merge",
     "QueueStore",
     "ReconcileStore",
     "RecordStore",
     "SchemaStore",
     "Store",
+    "SyncRequestStore",
     "UploadStore",
+    "WorkStore",
 ]
 
 
 class Store(
     AccountStore,
-    SchemaStore,
-    RecordStore,
-    DeviceStore,
-    QueueStore,
     AcknowledgementStore,
-    UploadStore,
-    ReconcileStore,
     CollectionStore,
+    DeviceStore,
+    EnrollmentStore,
+    QueueStore,
+    ReconcileStore,
+    RecordStore,
+    SchemaStore,
+    SyncRequestStore,
+    UploadStore,
+    WorkStore,
     Protocol,
 ):
     """All of it."""

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from syncline.data.schema import Schema
-from syncline.storage.errors import AccountNotFound, DeviceNotFound
+from syncline.storage.errors import AccountNotFound, DeviceNotFound, EnrollmentNotFound, RequestNotFound
 from syncline.storage.limits import check_text
 from syncline.storage.models import Conflict, Device, Feed, Head, Position, Receipt, Record, Rejection, Session
+from syncline.storage.request_models import Detail, Enrollment, NewRequest, SyncRequest, TypeCounts
+from syncline.storage.row_plan import KnownSource
 
 ItemName = tuple[str, str]
 """Object type and key."""
@@ -73,6 +75,29 @@ class SessionRow:
 
 
 @dataclass
+class RequestRow:
+    """A sync request with what only the store has to know of it."""
+
+    request: SyncRequest
+    new: NewRequest | None
+    """As it was asked for; None: a parent."""
+    lease_token: int = 0
+    """IN_PROGRESS: of the lease; else 0."""
+    batch_number: int = 0
+    """Of the attempt's last batch; 0: there was none."""
+    details: list[Detail] = field(default_factory=list)
+    counts: dict[str, TypeCounts] = field(default_factory=dict)
+
+
+@dataclass
+class SourceState:
+    """A row of a connected system, and the last full run that saw it."""
+
+    known: KnownSource
+    seen_by: str = ""
+
+
+@dataclass
 class AccountState:
     """Everything of one account."""
 
@@ -85,6 +110,10 @@ class AccountState:
     sessions: dict[str, SessionRow] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     """In the order in which they were decided."""
+    enrollments: dict[str, Enrollment] = field(default_factory=dict)
+    requests: dict[str, RequestRow] = field(default_factory=dict)
+    sources: dict[str | None, dict[ItemName, SourceState]] = field(default_factory=dict)
+    """By enrollment, then by object type and source key."""
 
     def device(self, device_uuid: UUID) -> DeviceRow:
         """The device's row, or `DeviceNotFound`."""
@@ -92,6 +121,25 @@ class AccountState:
             return self.devices[device_uuid]
         except KeyError:
             raise DeviceNotFound(f"there is no device {device_uuid}") from None
+
+    def enrollment(self, enrollment_id: str) -> Enrollment:
+        """The enrollment, or `EnrollmentNotFound`."""
+        try:
+            return self.enrollments[enrollment_id]
+        except KeyError:
+            raise EnrollmentNotFound(f"there is no enrollment {enrollment_id!r}") from None
+
+    def request(self, request_id: str) -> RequestRow:
+        """The sync request's row, or `RequestNotFound`."""
+        try:
+            return self.requests[request_id]
+        except KeyError:
+            raise RequestNotFound(f"there is no sync request {request_id!r}") from None
+
+    def batches(self, parent_id: str) -> list[RequestRow]:
+        """The batches of a parent, in order."""
+        rows = [row for row in self.requests.values() if row.request.parent_id == parent_id]
+        return sorted(rows, key=lambda row: row.request.current_batch or 0)
 
     def next_revision(self) -> int:
         """Use up one revision."""

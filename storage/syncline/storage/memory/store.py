@@ -8,10 +8,13 @@ from syncline.storage.memory.accounts import MemoryAccounts
 from syncline.storage.memory.acknowledgements import MemoryAcknowledgements
 from syncline.storage.memory.collection import MemoryCollection
 from syncline.storage.memory.devices import MemoryDevices
+from syncline.storage.memory.enrollments import MemoryEnrollments
 from syncline.storage.memory.queue import MemoryQueue
 from syncline.storage.memory.reconciling import MemoryReconciling
 from syncline.storage.memory.records import MemoryRecords
+from syncline.storage.memory.sync_requests import MemorySyncRequests
 from syncline.storage.memory.uploads import MemoryUploads
+from syncline.storage.memory.working import MemoryWorking
 
 
 class MemoryStore(
@@ -23,6 +26,9 @@ class MemoryStore(
     MemoryUploads,
     MemoryReconciling,
     MemoryCollection,
+    MemoryEnrollments,
+    MemorySyncRequests,
+    MemoryWorking,
 ):
     """The whole contract in memory. Not durable: a process's end is its end."""
 

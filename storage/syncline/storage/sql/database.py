@@ -99,6 +99,18 @@ class Database(ABC):
     ) -> None:
         """Insert rows of `upload_receipt` as fast as the database can; see `RECEIPT_COLUMNS` for the tuples."""
 
+    @abstractmethod
+    def upsert_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        seen_by: str,
+    ) -> None:
+        """Insert or replace rows of `record_source` as fast as the database can; `SOURCE_COLUMNS` has the tuples."""
+
     def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         with our_errors(self._driver_error):
             for pause_s in _PAUSES_S:

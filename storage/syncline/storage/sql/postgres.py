@@ -19,7 +19,8 @@ from syncline.storage.errors import InvalidValue
 from syncline.storage.sql.database import Database
 from syncline.storage.sql.receipts_table import RECEIPT_COLUMNS
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
-from syncline.storage.sql.tables import record, upload_receipt
+from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
+from syncline.storage.sql.tables import record, record_source, upload_receipt
 
 _CONNECTIONS_MAX = 16
 _WAIT_S = 30.0
@@ -117,6 +118,19 @@ class PostgresDatabase(Database):
         columns["change_uuid"] = list(map(_UuidBytes, columns["change_uuid"]))
         connection.exec_driver_sql(_INSERT_RECEIPTS, {**values, **columns})
 
+    def upsert_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        seen_by: str,
+    ) -> None:
+        """See `Database.upsert_sources`."""
+        values = {"of_account": account_id, "of_enrollment": enrollment_id, "seen_by": seen_by}
+        connection.exec_driver_sql(_UPSERT_SOURCES, {**values, **_arrays(SOURCE_COLUMNS, rows)})
+
 
 _TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea", Uuid: "uuid"}
 
@@ -148,8 +162,17 @@ def _insert_receipts() -> str:
     )
 
 
+def _upsert_sources() -> str:
+    return (
+        f"INSERT INTO record_source (account_id, enrollment_id, {', '.join(SOURCE_COLUMNS)}, seen_by) "  # noqa: S608
+        f"SELECT %(of_account)s, %(of_enrollment)s, known.*, %(seen_by)s "
+        f"FROM {_unnested(record_source, SOURCE_COLUMNS)} AS known {ON_KNOWN_SOURCE}"
+    )
+
+
 _UPSERT_RECORDS = _upsert_records()
 _INSERT_RECEIPTS = _insert_receipts()
+_UPSERT_SOURCES = _upsert_sources()
 
 
 def _psycopg_url(url: str) -> URL:

@@ -19,6 +19,7 @@ from syncline.storage.errors import InvalidValue
 from syncline.storage.sql.database import Database, T
 from syncline.storage.sql.receipts_table import RECEIPT_COLUMNS
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
+from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.turns import Turns
 
 # One SQLite library for all of this process: two of them on one file drop each other's locks.
@@ -115,6 +116,18 @@ class SqliteDatabase(Database):
         in_hex = [(seq, uuid.hex(), *rest) for seq, uuid, *rest in rows]
         _INSERT_RECEIPTS.execute(connection, (account_id, device_uuid.hex, decided_at), in_hex)
 
+    def upsert_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        seen_by: str,
+    ) -> None:
+        """See `Database.upsert_sources`."""
+        _UPSERT_SOURCES.execute(connection, (account_id, enrollment_id, seen_by), rows)
+
 
 class _ManyRows:
     """An insert of any number of rows, in few statements.
@@ -155,6 +168,9 @@ _UPSERT_RECORDS = _ManyRows(
     + ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS),
 )
 _INSERT_RECEIPTS = _ManyRows("upload_receipt", ("account_id", "device_uuid", "decided_at"), RECEIPT_COLUMNS)
+_UPSERT_SOURCES = _ManyRows(
+    "record_source", ("account_id", "enrollment_id", "seen_by"), SOURCE_COLUMNS, ON_KNOWN_SOURCE
+)
 
 
 def _file_url(url: str) -> URL:

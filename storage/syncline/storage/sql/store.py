@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from syncline.storage.sql.accounts import SqlAccounts
 from syncline.storage.sql.acknowledging import SqlAcknowledging
+from syncline.storage.sql.claiming import SqlClaiming
 from syncline.storage.sql.collecting import SqlCollecting
 from syncline.storage.sql.queue_opening import SqlQueueOpening
 from syncline.storage.sql.queue_reading import SqlQueueReading
 from syncline.storage.sql.reconciling import SqlReconciling
 from syncline.storage.sql.records import SqlRecords
+from syncline.storage.sql.request_lists import SqlRequestLists
 from syncline.storage.sql.schema_version import check_version
-from syncline.storage.sql.uploading import SqlUploading
+from syncline.storage.sql.sweeping import SqlSweeping
+from syncline.storage.sql.sync_requests import SqlSyncRequests
 
 
 class SqlStore(
     SqlAccounts,
-    SqlUploading,
     SqlRecords,
     SqlQueueOpening,
     SqlQueueReading,
     SqlAcknowledging,
     SqlReconciling,
     SqlCollecting,
+    SqlSyncRequests,
+    SqlRequestLists,
+    SqlClaiming,
+    SqlSweeping,
 ):
     """The whole contract on a `Database`."""
 

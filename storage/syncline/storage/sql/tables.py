@@ -1,8 +1,8 @@
 """The tables, the same on every database.
 
 All keys and indexes lead with `account_id`, and there are no sequences, triggers, enum types or foreign keys: rows can
-be spread by account over a distributed Postgres without change. Texts compare by code point: SQLite does so by itself,
-Postgres is told.
+be spread by account over a distributed Postgres without change. What workers look for across accounts has indexes of
+its own: `CROSSING_INDEXES`. Texts compare by code point: SQLite does so by itself, Postgres is told.
 """
 
 from __future__ import annotations
@@ -231,3 +231,147 @@ conflict = Table(
 """`fields` is a JSON array of names; without a `bucket`, only the device itself sees the entry."""
 Index("conflict_device_idx", conflict.c.account_id, conflict.c.device_uuid, conflict.c.conflict_id)
 Index("conflict_change_idx", conflict.c.account_id, conflict.c.change_uuid)
+
+app_enrollment = Table(
+    "app_enrollment",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("enrollment_id", _Text, primary_key=True),
+    Column("name", _Text, nullable=False),
+    Column("connector", _Text, nullable=False),
+    Column("settings", _Text, nullable=False),
+    Column("sealed_secrets", LargeBinary, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    Column("modified_by", _Text, nullable=False),
+    Column("read_cursor", _Text, nullable=False),
+    Column("write_cursor", _Text, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
+
+sync_request = Table(
+    "sync_request",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("request_id", _Text, primary_key=True),
+    Column("idempotency_key", _Text),
+    Column("payload_hash", LargeBinary, nullable=False),
+    Column("status", _Text, nullable=False),
+    Column("operation", _Text, nullable=False),
+    Column("result_message", _Text, nullable=False),
+    Column("failure_count", BigInteger, nullable=False),
+    Column("run_full_sync", Boolean, nullable=False),
+    Column("enrollment_id", _Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    Column("modified_by", _Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("cancel_asked", Boolean, nullable=False),
+    Column("rows_read", BigInteger, nullable=False),
+    Column("rows_inserted", BigInteger, nullable=False),
+    Column("rows_updated", BigInteger, nullable=False),
+    Column("rows_deleted", BigInteger, nullable=False),
+    Column("rows_skipped", BigInteger, nullable=False),
+    Column("rows_failed", BigInteger, nullable=False),
+    Column("bytes_read", BigInteger, nullable=False),
+    Column("estimate", BigInteger, nullable=False),
+    Column("detail_count", BigInteger, nullable=False),
+    Column("details_left_out", BigInteger, nullable=False),
+    Column("cursor", _Text, nullable=False),
+    Column("batch_number", BigInteger, nullable=False),
+    Column("lease_token", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("worker", _Text, nullable=False),
+    Column("parent_id", _Text),
+    Column("current_batch", BigInteger),
+    Column("total_batches", BigInteger),
+    Column("retry_of", _Text),
+    Column("payload_kind", _Text, nullable=False),
+    UniqueConstraint("account_id", "idempotency_key"),
+    UniqueConstraint("account_id", "parent_id", "current_batch"),
+)
+"""`batch_number` is that of the last batch that was committed under the lease.
+
+A row with `total_batches` and no `parent_id` is a parent; its progress is the sum of its batches'.
+"""
+Index(
+    "sync_request_created_at_idx",
+    sync_request.c.account_id,
+    sync_request.c.created_at.desc(),
+    sync_request.c.request_id,
+)
+# One active request of an enrollment, whatever the workers do.
+Index(
+    "sync_request_active_idx",
+    sync_request.c.account_id,
+    sync_request.c.enrollment_id,
+    unique=True,
+    postgresql_where=text("status = 'in_progress'"),
+    sqlite_where=text("status = 'in_progress'"),
+)
+Index("sync_request_due_idx", sync_request.c.status, sync_request.c.due_at)
+Index(
+    "sync_request_lease_idx",
+    sync_request.c.status,
+    sync_request.c.lease_until,
+    postgresql_where=text("status = 'in_progress'"),
+    sqlite_where=text("status = 'in_progress'"),
+)
+
+CROSSING_INDEXES = frozenset({"sync_request_due_idx", "sync_request_lease_idx"})
+"""Indexes that do not lead with the account: a worker looks for what is due in all of them."""
+
+sync_request_count = Table(
+    "sync_request_count",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("request_id", _Text, primary_key=True),
+    Column("object_type", _Text, primary_key=True),
+    Column("inserted", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    Column("skipped", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+)
+
+sync_request_detail = Table(
+    "sync_request_detail",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("request_id", _Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("severity", _Text, nullable=False),
+    Column("object_type", _Text, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("source_key", _Text, nullable=False),
+    Column("field", _Text, nullable=False),
+    Column("reason", _Text, nullable=False),
+    Column("value", _Text, nullable=False),
+)
+
+payload_chunk = Table(
+    "payload_chunk",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("request_id", _Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+record_source = Table(
+    "record_source",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("enrollment_id", _Text, primary_key=True),
+    Column("object_type", _Text, primary_key=True),
+    Column("source_key", _Text, primary_key=True),
+    Column("record_key", _Text, nullable=False),
+    Column("source_hash", LargeBinary, nullable=False),
+    Column("source_image", LargeBinary, nullable=False),
+    Column("seen_by", _Text, nullable=False),
+)
+"""Which records came from where. `enrollment_id` is empty for rows of no enrollment; `seen_by` names the request that
+brought the row last; one that a delta run finds as it was keeps it."""
+# Without the type: else a planner that knows little of the table takes it for looking sources up, too.
+Index("record_source_record_idx", record_source.c.account_id, record_source.c.record_key)

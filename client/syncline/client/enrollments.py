@@ -1,0 +1,116 @@
+"""The client of app enrollments for ordinary programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from syncline.client.connection import Connection
+from syncline.client.endpoint import ServerEndpoint, Token
+from syncline.client.request_messages import (
+    connector_from,
+    create_enrollment_request,
+    delete_enrollment_request,
+    enrollment_from,
+    get_enrollment_request,
+    update_enrollment_request,
+)
+from syncline.client.request_models import Connector, Enrollment, Id
+from syncline.v1 import app_enrollment_service_pb2
+from syncline.v1.app_enrollment_service_pb2_grpc import AppEnrollmentServiceStub
+
+
+class EnrollmentClient(Connection):
+    """Connects systems to the account. Threads may share it.
+
+    Every call raises `syncline.client.SyncError`, by one class per reason. Calls that only read are repeated by
+    themselves a few times if the server cannot be reached.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        token: Token | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        insecure: bool | None = None,
+        deadline_s: float = 30.0,
+    ) -> None:
+        """Prepare the connection; it is made with the first call. The arguments are those of `SyncRequestClient`.
+
+        Raises:
+            InvalidOption: an argument makes no sense.
+        """
+        super().__init__(
+            ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
+        )
+        self._stub = AppEnrollmentServiceStub(self._channel)
+
+    def create(
+        self,
+        name: str,
+        connector: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        disabled: bool = False,
+    ) -> Enrollment:
+        """Connect a system.
+
+        Args:
+            name: For people; unique in the account.
+            connector: One of `connectors`.
+            settings: The connector's. No secrets.
+            secrets: By name. They are encrypted where they are stored, and never come back.
+            disabled: No request is to run yet.
+
+        Raises:
+            NameTaken: another enrollment has the name.
+            ConnectorNotFound: no such connector is installed.
+            InvalidField: the connector does not take the settings.
+        """
+        request = create_enrollment_request(
+            name, connector, settings=settings or {}, secrets=secrets or {}, disabled=disabled
+        )
+        return enrollment_from(self._call(self._stub.CreateAppEnrollment, request))
+
+    def get(self, enrollment_id: Id) -> Enrollment:
+        """One enrollment, or `EnrollmentNotFound`."""
+        return enrollment_from(self._call(self._stub.GetAppEnrollment, get_enrollment_request(enrollment_id)))
+
+    def list(self) -> tuple[Enrollment, ...]:
+        """All enrollments, by name."""
+        request = app_enrollment_service_pb2.ListAppEnrollmentsRequest()
+        response = self._call(self._stub.ListAppEnrollments, request)
+        return tuple(map(enrollment_from, response.app_enrollments))
+
+    def update(self, enrollment: Enrollment, *, secrets: Mapping[str, str] | None = None) -> Enrollment:
+        """Store an enrollment that was read and changed.
+
+        Args:
+            enrollment: As it is to be; `dataclasses.replace` makes it from what was read. The connector stays.
+            secrets: Those to set; an empty one is removed, and those that are not named stay.
+
+        Raises:
+            EnrollmentNotFound: it is not there.
+            EnrollmentChanged: somebody changed it since it was read.
+            NameTaken: another enrollment has the name.
+            InvalidField: the connector does not take the settings.
+        """
+        request = update_enrollment_request(enrollment, secrets=secrets or {})
+        return enrollment_from(self._call(self._stub.UpdateAppEnrollment, request))
+
+    def delete(self, enrollment_id: Id) -> None:
+        """Disconnect a system. Its requests and the records that it brought stay.
+
+        Raises:
+            EnrollmentNotFound: it is not there.
+            EnrollmentBusy: a request of it has not ended.
+        """
+        self._call(self._stub.DeleteAppEnrollment, delete_enrollment_request(enrollment_id))
+
+    def connectors(self) -> tuple[Connector, ...]:
+        """The connectors that are installed on the server, by name."""
+        request = app_enrollment_service_pb2.ListConnectorsRequest()
+        return tuple(map(connector_from, self._call(self._stub.ListConnectors, request).connectors))

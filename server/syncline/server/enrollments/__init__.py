@@ -1,0 +1,1 @@
+"""AppEnrollmentService: the connected systems of an account."""

@@ -1,0 +1,1 @@
+"""Sync requests: the service, and the workers that run them."""

@@ -1,0 +1,1 @@
+"""Connectors: the code that talks to connected systems."""

@@ -1,0 +1,84 @@
+"""CreateSyncRequest, CreateBatchImport: making sync requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from syncline.data.ids import uuid7
+from syncline.server.environment import Environment, now_us
+from syncline.server.requests.records_payload import PAYLOAD_KIND, pack_rows
+from syncline.server.requests.requests import Asked
+from syncline.storage.errors import EnrollmentNotFound
+from syncline.storage.request_models import NewRequest, SyncRequest
+from syncline.v1 import sync_request_pb2
+
+
+async def create_request(env: Environment, asked: Asked) -> SyncRequest:
+    """Make a request that an enrollment's connector is to carry out.
+
+    Raises:
+        EnrollmentNotFound: no such enrollment, or it is disabled.
+        ConnectorNotFound: its connector is not installed here, or cannot do this.
+        RequestIdReused: the idempotency key was used for something else.
+    """
+    return await env.threads.run(_create, env, asked)
+
+
+async def create_import(env: Environment, asked: Asked, rows: Iterable[sync_request_pb2.SourceRow]) -> SyncRequest:
+    """Make a request that loads these rows; as `create_payload_request`."""
+    return await env.threads.run(lambda: create_payload_request(env, asked, pack_rows(rows), PAYLOAD_KIND))
+
+
+def create_payload_request(env: Environment, asked: Asked, payload: Sequence[bytes], payload_kind: str) -> SyncRequest:
+    """Make a request that brings what it loads. It needs no connector. From a thread that may wait.
+
+    Raises:
+        EnrollmentNotFound: no such enrollment, or it is disabled.
+        RequestIdReused: the idempotency key was used for something else.
+        BatchInvalid: the batch does not belong where it says.
+    """
+    return store_request(env, new_request(env, asked, payload=payload, payload_kind=payload_kind))
+
+
+def new_request(
+    env: Environment,
+    asked: Asked,
+    *,
+    payload: Sequence[bytes] = (),
+    payload_kind: str = "",
+    retry_of: str | None = None,
+) -> NewRequest:
+    """The request to make, due now."""
+    place = asked.place
+    return NewRequest(
+        request_id=str(uuid7()),
+        idempotency_key=asked.idempotency_key,
+        payload_hash=asked.payload_hash,
+        operation=asked.operation,
+        run_full_sync=asked.run_full_sync,
+        enrollment_id=asked.enrollment_id,
+        due_at=now_us(),
+        by=env.principal,
+        parent_id=place.parent_id if place else None,
+        current_batch=place.current_batch if place else None,
+        total_batches=place.total_batches if place else None,
+        retry_of=retry_of,
+        payload=payload,
+        payload_kind=payload_kind,
+    )
+
+
+def store_request(env: Environment, new: NewRequest) -> SyncRequest:
+    """Store it, and wake those who wait for it. From a thread that may wait."""
+    request = env.store.create_request(env.account_id, new, now=new.due_at)
+    env.notifier.request_made(env.account_id)
+    return request
+
+
+def _create(env: Environment, asked: Asked) -> SyncRequest:
+    # Whether an enrollment that is gone matters, the store decides: a repeat is answered without it.
+    with suppress(EnrollmentNotFound):
+        enrollment = env.store.get_enrollment(env.account_id, str(asked.enrollment_id))
+        env.connectors.need_operation(enrollment.connector, asked.operation)
+    return store_request(env, new_request(env, asked))

@@ -1,0 +1,53 @@
+"""READ: the connector's rows become records, one transaction for each batch of them."""
+
+from __future__ import annotations
+
+from syncline.server.environment import now_us
+from syncline.server.requests.attempt import Attempt, RunFailed
+from syncline.server.requests.connectors.contract import Incoming
+from syncline.server.requests.result_messages import counts_message, written_message
+from syncline.server.requests.rows import RowReader
+from syncline.server.requests.sweeping import FullRun, sweep
+
+
+def read(attempt: Attempt) -> str:
+    """Read to the end, and after a full run delete what the source no longer has; answers the result message.
+
+    Raises:
+        ConnectorError: the rest cannot be read.
+        RunFailed: too many rows fail, or would be deleted.
+        RunStopped: the run is to end early. What was written stays.
+        LeaseLost: somebody else has the request.
+    """
+    held = attempt.held
+    reader = RowReader(attempt.schema)
+    batches = attempt.connector.read(attempt.job)
+    try:
+        for incoming in batches:
+            _write(attempt, reader, incoming)
+            held.check()
+    finally:
+        # Not every iterator is a generator, and one that is left open would hold its files or its process.
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
+    held.check()  # a connector that is told to stop may simply end
+    full = FullRun(attempt.store, held, attempt.request, attempt.schema, attempt.settings)
+    note = sweep(full) if attempt.request.run_full_sync else ""
+    return counts_message(held.progress) + note
+
+
+def _write(attempt: Attempt, reader: RowReader, incoming: Incoming) -> None:
+    held, limit = attempt.held, attempt.settings.error_limit
+    held.write(
+        reader.read_all(incoming.rows, incoming.bad_rows, now=now_us()),
+        cursor=incoming.cursor,
+        read=len(incoming.rows) + len(incoming.bad_rows),
+        bytes_read=incoming.bytes_read,
+        estimate=incoming.estimate,
+    )
+    failed = held.progress.failed
+    if failed > limit:
+        raise RunFailed(
+            written_message(f"{failed:,} rows failed, more than error_limit allows: {limit:,}", held.progress)
+        )

@@ -1,0 +1,181 @@
+"""From a row of a connected system to what a store takes: a write of a record, or a detail that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from syncline.data.canonical import canonical_bytes, data_hash
+from syncline.data.errors import DataError
+from syncline.data.fields import check_record
+from syncline.data.keys import KeyRule, check_key
+from syncline.data.limits import RECORD_BYTES_MAX
+from syncline.data.schema import ObjectType, Schema
+from syncline.server.records import encode_frame
+from syncline.server.requests.connectors.contract import BadRow, IncomingRow
+from syncline.server.upload.type_rules import plain_rule
+from syncline.storage.models import RecordWrite
+from syncline.storage.request_models import DETAIL_VALUE_CHARS_MAX, Detail, Severity, SourceRow
+
+_TEXT_CHARS_MAX: Final = 500
+"""A longer reason or name in a detail is cut: it is for people."""
+
+
+class ReadRows(NamedTuple):
+    """What a batch of rows came to; the fields are those of a `RowBatch`."""
+
+    rows: tuple[SourceRow, ...]
+    deleted_keys: tuple[tuple[str, str], ...]
+    details: tuple[Detail, ...]
+    failed: Mapping[str, int]
+
+
+class RowReader:
+    """Reads rows by one schema; prepared once, used for each row.
+
+    A record stays in the bucket that it is in; a new one is put into the default bucket.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._kinds = {kind.name: kind for kind in schema.object_types}
+        self._readers: dict[str, _TypeReader] = {}
+
+    def read(self, row: IncomingRow, *, now: int) -> SourceRow | Detail:
+        """The write that stores the row's record, or what is wrong with the row. Not for rows that are `deleted`.
+
+        Args:
+            row: as it came.
+            now: when the record counts as modified, in microseconds since the epoch.
+        """
+        try:
+            return self._reader(row.object_type).read(row, now)
+        except DataError as error:
+            return refused(row, error)
+
+    def read_all(self, rows: Iterable[IncomingRow], bad_rows: Iterable[BadRow] = (), *, now: int) -> ReadRows:
+        """Read all rows, deleted ones included; the bad rows become details, too."""
+        good: list[SourceRow] = []
+        deleted: dict[tuple[str, str], None] = {}
+        details = [bad_detail(bad) for bad in bad_rows]
+        for row in rows:
+            if row.deleted:
+                try:
+                    deleted[self._deleted_key(row)] = None
+                except DataError as error:
+                    details.append(refused(row, error))
+                continue
+            read = self.read(row, now=now)
+            if type(read) is SourceRow:
+                good.append(read)
+                if deleted:
+                    # Stores take the rows first, then what is deleted: a row that came back must not go again.
+                    deleted.pop((row.object_type, read.source_key), None)
+            else:
+                details.append(read)  # type: ignore[arg-type]  # `isinstance` costs more than the rest of the loop
+        failed = Counter(detail.object_type for detail in details)
+        return ReadRows(tuple(good), tuple(deleted), tuple(details), failed)
+
+    def _reader(self, object_type: str) -> _TypeReader:
+        reader = self._readers.get(object_type)
+        if reader is None:
+            kind = self._kinds.get(object_type)
+            if kind is None:
+                raise DataError("", f"the schema has no object type {object_type!r:.100}")
+            reader = self._readers[object_type] = _TypeReader(kind)
+        return reader
+
+    def _deleted_key(self, row: IncomingRow) -> tuple[str, str]:
+        self._reader(row.object_type)
+        check_key(row.source_key, "source_key")
+        return row.object_type, row.source_key
+
+
+class _TypeReader:
+    """Reads rows of one object type."""
+
+    def __init__(self, kind: ObjectType) -> None:
+        self._kind = kind
+        self._plain = {field.name: plain_rule(field) for field in kind.fields}
+        self._required = tuple(field.name for field in kind.fields if field.required)
+        self._keys = KeyRule(kind) if kind.primary_key else None
+
+    def read(self, row: IncomingRow, now: int) -> SourceRow:
+        name, data, source_key = self._kind.name, row.data, row.source_key
+        image = self._plain_bytes(data)
+        if image is None:
+            check_record(self._kind, data)
+            image = canonical_bytes(data)
+        if source_key:
+            check_key(source_key, "source_key")
+        if self._keys is not None:
+            key = self._keys.key_of(data)
+        elif source_key:
+            key = source_key  # a type without a primary key: whoever creates the record names it
+        else:
+            raise DataError("source_key", f"the object type {name!r} has no primary key, so the row must bring a key")
+        hashed = data_hash(image)
+        write = RecordWrite(name, key, encode_frame(name, key, "", now, image), hashed, now)
+        return SourceRow(source_key or key, hashed, image, write, row.on_match)
+
+    def _plain_bytes(self, data: Mapping[str, Any]) -> bytes | None:
+        """The canonical data, the quick way, which nearly every row takes; None: the row must be looked at closely."""
+        plain = self._plain
+        has_null = False
+        try:
+            for name, value in data.items():
+                kind, check = plain[name]
+                if value is None:
+                    has_null = True
+                elif (kind is not None and type(value) is not kind) or (check is not None and not check(value)):
+                    return None
+            for name in self._required:
+                if data[name] is None:
+                    return None
+            if has_null:
+                data = {name: value for name, value in data.items() if value is not None}
+            image = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+        except (KeyError, TypeError):
+            return None
+        return image if len(image) <= RECORD_BYTES_MAX and b"\\u0000" not in image else None
+
+
+def refused(row: IncomingRow, error: DataError) -> Detail:
+    """The detail of a row that breaks a rule."""
+    field = error.path
+    value = row.source_key if field == "source_key" else _value_at(row.data, field)
+    return _detail(row.object_type, row.line, row.source_key, field, error.rule, value)
+
+
+def bad_detail(bad: BadRow) -> Detail:
+    """The detail of a row that the connector itself could not take."""
+    return _detail(bad.object_type, bad.line, bad.source_key, bad.field, bad.reason, bad.value)
+
+
+def _detail(object_type: str, line: int, source_key: str, field: str, reason: str, value: str) -> Detail:
+    return Detail(
+        severity=Severity.ERROR,
+        object_type=object_type[:_TEXT_CHARS_MAX],
+        line=line,
+        source_key=source_key[:_TEXT_CHARS_MAX],
+        field=field[:_TEXT_CHARS_MAX],
+        reason=reason[:_TEXT_CHARS_MAX],
+        value=value[:DETAIL_VALUE_CHARS_MAX],
+    )
+
+
+def _value_at(data: Mapping[str, Any], path: str) -> str:
+    """The value of the field that the path begins with, as text; empty if there is none."""
+    value = data.get(path)
+    if value is None:
+        value = data.get(re.split(r"[.\[]", path, maxsplit=1)[0])
+    if value is None or isinstance(value, str):
+        return value or ""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):  # holds itself, has names that are no text, or nests for ever
+        return f"a value of type {type(value).__name__}"

@@ -1,0 +1,280 @@
+"""What becomes of a sync request, as pure functions: each store loads, asks these, and stores what they answer.
+
+`request_states` has the table of all moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from syncline.storage.errors import BatchInvalid, BatchOutOfOrder, LimitReached, RequestEnded
+from syncline.storage.limits import PAYLOAD_CHUNK_BYTES_MAX, check_text, check_texts
+from syncline.storage.request_models import (
+    EXTERNAL_CONNECTOR,
+    RESULT_MESSAGE_CHARS_MAX,
+    Ending,
+    Enrollment,
+    NewRequest,
+    Operation,
+    Progress,
+    SyncRequest,
+)
+from syncline.storage.request_states import RequestStatus
+from syncline.storage.row_plan import storable_text
+
+_FINAL_BY_ENDING: Final = {
+    Ending.SUCCESS: RequestStatus.SUCCESS,
+    Ending.FAILED: RequestStatus.FAILED,
+    Ending.CANCELLED: RequestStatus.CANCELLED,
+}
+_NEVER: Final = 2**63 - 1
+
+
+def check_enrollment(enrollment: Enrollment) -> None:
+    """Raise `InvalidValue` if a string of an enrollment cannot be kept."""
+    check_text("enrollment_id", enrollment.enrollment_id)
+    check_text("name", enrollment.name)
+    check_text("connector", enrollment.connector)
+    check_text("settings", enrollment.settings)
+    check_text("modified_by", enrollment.modified_by)
+    check_texts("cursors", (enrollment.read_cursor, enrollment.write_cursor))
+
+
+def check_new(new: NewRequest) -> None:
+    """Check what needs no look at what is there.
+
+    Raises:
+        InvalidValue: a string that cannot be kept.
+        LimitReached: a chunk of the payload is too large.
+        BatchInvalid: the numbers of a batch are wrong, or it has no parent.
+    """
+    if any(len(chunk) > PAYLOAD_CHUNK_BYTES_MAX for chunk in new.payload):
+        raise LimitReached("bytes in a chunk of a payload", PAYLOAD_CHUNK_BYTES_MAX)
+    check_text("request_id", new.request_id)
+    check_text("idempotency_key", new.idempotency_key)
+    check_text("modified_by", new.by)
+    check_texts("references", (new.enrollment_id or "", new.retry_of or ""))
+    if new.parent_id is None:
+        if new.current_batch is not None or new.total_batches is not None:
+            raise BatchInvalid("a batch needs a parent")
+        return
+    check_text("parent_id", new.parent_id)
+    if new.parent_id == new.request_id:
+        raise BatchInvalid("a batch cannot be its own parent")
+    if not (new.current_batch and new.total_batches and 1 <= new.current_batch <= new.total_batches):
+        raise BatchInvalid(f"the number of a batch is from 1 to the total, not {new.current_batch}")
+
+
+def check_parent(new: NewRequest, parent: SyncRequest, *, is_taken: bool) -> None:
+    """Raise `BatchInvalid` unless the batch may be added to the parent; `is_taken`: it has one of this number."""
+    if parent.parent_id is not None or parent.total_batches is None:
+        raise BatchInvalid("the parent is no request of batches")
+    if parent.total_batches != new.total_batches:
+        raise BatchInvalid(f"the parent has {parent.total_batches} batches, not {new.total_batches}")
+    if (parent.operation, parent.enrollment_id) != (new.operation, new.enrollment_id):
+        raise BatchInvalid("the parent has another operation or enrollment")
+    if parent.status.is_final:
+        raise BatchInvalid("the parent has ended")
+    if is_taken:
+        raise BatchInvalid(f"the parent has batch {new.current_batch} already")
+
+
+def made(new: NewRequest, *, now: int) -> SyncRequest:
+    """The request at its beginning."""
+    return SyncRequest(
+        request_id=new.request_id,
+        status=RequestStatus.CONNECTOR if new.due_at <= now else RequestStatus.READY,
+        operation=new.operation,
+        result_message="",
+        failure_count=0,
+        run_full_sync=new.run_full_sync,
+        enrollment_id=new.enrollment_id,
+        created_at=now,
+        modified_at=now,
+        modified_by=new.by,
+        due_at=new.due_at,
+        cancel_asked=False,
+        progress=Progress(),
+        detail_count=0,
+        details_left_out=0,
+        cursor="",
+        lease_until=0,
+        worker="",
+        parent_id=new.parent_id,
+        current_batch=new.current_batch,
+        total_batches=new.total_batches,
+        retry_of=new.retry_of,
+        payload_kind=new.payload_kind,
+    )
+
+
+def made_parent(first: NewRequest, parent_id: str, *, now: int) -> SyncRequest:
+    """The parent that the first batch to come brings about."""
+    return replace(
+        made(first, now=now),
+        request_id=parent_id,
+        status=RequestStatus.READY,
+        parent_id=None,
+        current_batch=None,
+        retry_of=None,
+        payload_kind="",
+    )
+
+
+def is_parent(request: SyncRequest) -> bool:
+    """Does it stand for batches? Then it is never due and never claimed."""
+    return request.parent_id is None and request.total_batches is not None
+
+
+def is_external(connector: str | None, *, payload_kind: str) -> bool:
+    """Is a request for workers outside? By its enrollment's connector, None without one, and what it brings."""
+    return connector == EXTERNAL_CONNECTOR and not payload_kind
+
+
+def cancelled(request: SyncRequest, *, by: str, now: int) -> SyncRequest:
+    """The request once somebody cancels it; one that was cancelled already as it is.
+
+    Raises:
+        RequestEnded: it has ended otherwise.
+    """
+    if request.status is RequestStatus.CANCELLED or (request.cancel_asked and not request.status.is_final):
+        return request
+    if request.status.is_final:
+        raise RequestEnded(f"the request has ended: {request.status.value}")
+    if request.status is RequestStatus.IN_PROGRESS:
+        return replace(request, cancel_asked=True, modified_at=now, modified_by=by)
+    return replace(request, status=RequestStatus.CANCELLED, modified_at=now, modified_by=by)
+
+
+def promoted(request: SyncRequest, *, now: int) -> SyncRequest:
+    """A READY request that is due and no parent, on its way to a worker."""
+    return replace(request, status=RequestStatus.CONNECTOR, modified_at=now)
+
+
+def claimed(request: SyncRequest, *, worker: str, lease_us: int, now: int) -> SyncRequest:
+    """A CONNECTOR request in a worker's hands."""
+    return replace(
+        request,
+        status=RequestStatus.IN_PROGRESS,
+        worker=worker,
+        lease_until=now + lease_us,
+        modified_at=now,
+        modified_by=worker,
+    )
+
+
+def ended(
+    request: SyncRequest, ending: Ending, *, message: str, due_at: int, failures_max: int, now: int
+) -> SyncRequest:
+    """The request once its worker ends the attempt."""
+    status, failures = _FINAL_BY_ENDING.get(ending), request.failure_count
+    if ending is not Ending.SUCCESS and request.cancel_asked:
+        status = RequestStatus.CANCELLED
+    elif ending in {Ending.FAILED, Ending.TRY_AGAIN}:
+        failures += 1
+    if status is None:
+        status = RequestStatus.FAILED if failures >= failures_max else RequestStatus.READY
+    return replace(
+        request,
+        status=status,
+        result_message=cut_message(message),
+        failure_count=failures,
+        due_at=due_at if status is RequestStatus.READY else request.due_at,
+        lease_until=0,
+        worker="",
+        modified_at=now,
+        modified_by=request.worker,
+    )
+
+
+def lapsed(request: SyncRequest, *, failures_max: int, now: int) -> SyncRequest:
+    """The request once its lease has run out: a failed attempt."""
+    failures = request.failure_count + 1
+    if request.cancel_asked:
+        status = RequestStatus.CANCELLED
+    else:
+        status = RequestStatus.FAILED if failures >= failures_max else RequestStatus.READY
+    return replace(
+        request,
+        status=status,
+        result_message=cut_message(f"the lease of {request.worker} ran out"),
+        failure_count=failures,
+        due_at=now if status is RequestStatus.READY else request.due_at,
+        lease_until=0,
+        worker="",
+        modified_at=now,
+    )
+
+
+def others_see_since(request: SyncRequest) -> int:
+    """What other requests that were at work at this time or later have brought counts as seen by a full run, too.
+
+    A run in its first attempt has its enrollment to itself. Between attempts others may run, and without an enrollment
+    at any time: what they brought is there, though this run may have passed its place, or lost its mark to them.
+    """
+    is_alone = request.enrollment_id is not None and request.failure_count == 0
+    return _NEVER if is_alone else request.created_at
+
+
+def parent_ended(parent: SyncRequest, batches: Sequence[RequestStatus], *, by: str, now: int) -> SyncRequest | None:
+    """The parent once the last of its batches has ended; None while one is missing or runs, or if it has ended."""
+    if parent.status.is_final or len(batches) != parent.total_batches or not all(one.is_final for one in batches):
+        return None
+    if RequestStatus.FAILED in batches:
+        status = RequestStatus.FAILED
+    elif RequestStatus.CANCELLED in batches:
+        status = RequestStatus.CANCELLED
+    else:
+        status = RequestStatus.SUCCESS
+    succeeded = sum(one is RequestStatus.SUCCESS for one in batches)
+    message = f"{succeeded} of {len(batches)} batches succeeded"
+    return replace(parent, status=status, result_message=message, modified_at=now, modified_by=by)
+
+
+def summed(batches: Iterable[Progress]) -> Progress:
+    """The progress of a parent."""
+    total = Progress()
+    for one in batches:
+        total = Progress(
+            read=total.read + one.read,
+            inserted=total.inserted + one.inserted,
+            updated=total.updated + one.updated,
+            deleted=total.deleted + one.deleted,
+            skipped=total.skipped + one.skipped,
+            failed=total.failed + one.failed,
+            bytes=total.bytes + one.bytes,
+            estimate=total.estimate + one.estimate,
+        )
+    return total
+
+
+def moved_on(enrollment: Enrollment, request: SyncRequest) -> Enrollment:
+    """The enrollment once a request of it succeeded.
+
+    A request that wrote no batch has no cursor, and that of an uploaded payload is a place in the payload.
+    """
+    if not request.cursor or request.payload_kind:
+        return enrollment
+    if request.operation is Operation.READ:
+        return replace(enrollment, read_cursor=request.cursor)
+    if request.operation is Operation.WRITE:
+        return replace(enrollment, write_cursor=request.cursor)
+    return enrollment
+
+
+def is_repeat(number: int, *, last: int) -> bool:
+    """Is it the attempt's last batch again? 0 as the last: there was none.
+
+    Raises:
+        BatchOutOfOrder: it is neither that nor the next one.
+    """
+    if number >= 1 and number in {last, last + 1}:
+        return number == last
+    raise BatchOutOfOrder(f"batch {last + 1} is due, not {number}")
+
+
+def cut_message(message: str) -> str:
+    """The message as it can be kept."""
+    return storable_text(message[:RESULT_MESSAGE_CHARS_MAX])
