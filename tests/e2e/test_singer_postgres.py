@@ -108,7 +108,7 @@ def test_a_tap_fills_a_device_and_a_target_takes_what_changed(
             "singer",
             settings={
                 "target": f"{TARGET}/target-postgres",
-                "config": {**login(copy), "default_target_schema": "public", "add_record_metadata": False},
+                "config": {**login(copy), "default_target_schema": "public"},
                 "object_types": ["airlines", "airports"],
             },
             secrets={"password": "any"},

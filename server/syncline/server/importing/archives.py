@@ -51,7 +51,7 @@ def archive_sources(
             entries = archive.infolist()
     except OSError as error:
         raise SourceError(name, error.strerror or str(error)) from error
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise SourceError(name, f"is no zip file that can be read: {error}") from error
     files = [entry for entry in entries if not entry.is_dir() and not is_litter(entry.filename)]
     _check_entries(name, entries, files)
