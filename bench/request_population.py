@@ -15,8 +15,8 @@ DETAILS_MANY: Final = DETAILS_MAX
 """Of the request that `detailed_request_id` names; each other one has a single detail."""
 
 _COUNTS: Final = (
-    "failure_count, rows_read, rows_inserted, rows_updated, rows_deleted, rows_skipped, rows_failed, bytes_read, "
-    "estimate, detail_count, details_left_out, batch_number, lease_token, lease_until"
+    "failure_count, attempts, rows_read, rows_inserted, rows_updated, rows_deleted, rows_skipped, rows_failed, "
+    "bytes_read, estimate, detail_count, details_left_out, batch_number, lease_token, lease_until"
 )
 
 

@@ -33,6 +33,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes never name a test: a zip file holds the time of its making, and all workers of a run must agree."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> PostgresServer:
     """The run's Postgres server. It does not wait for the disk: tests that kill a server start their own."""

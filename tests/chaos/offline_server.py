@@ -15,7 +15,7 @@ import pytest
 
 from syncline.server.records import delete_write, record_write
 from syncline.storage import Store
-from syncline.storage.models import UploadBatch, UploadOutcome
+from syncline.storage.upload_models import UploadBatch, UploadOutcome
 from syncline.v1 import frame_pb2
 from tests.chaos.offline_file import BaseRow, Item, read_file
 from tests.chaos.offline_schema import BUCKETS, CHILD, KIND_OF, RESOLVER, SCHEMA, longest

@@ -16,27 +16,14 @@ from syncline.data.parsing import parse_object
 from syncline.storage.conformance import ReferenceDevice
 from syncline.storage.conformance.device_file import HeldRow
 from syncline.storage.contract import Judge, Merge
-from syncline.storage.models import (
-    Change,
-    Collected,
-    CurrentRecord,
-    Decision,
-    Feed,
-    Position,
-    QueueRead,
-    Receipt,
-    RecordWrite,
-    Session,
-    UploadBatch,
-    UploadOutcome,
-    WriteResult,
-)
+from syncline.storage.models import Collected, Feed, Position, QueueRead, RecordWrite, Session, WriteResult
 from syncline.storage.request_models import BatchResult, Lease, RowBatch, SourceRow
 from syncline.storage.row_plan import KnownSource, SourceName
 from syncline.storage.sql.request_rows import Family, StoredRequest
 from syncline.storage.sql.store import SqlStore
 from syncline.storage.sql.tables import account_head, upload_receipt
 from syncline.storage.sql.write_plan import CurrentRow, ItemName
+from syncline.storage.upload_models import Change, CurrentRecord, Decision, Receipt, UploadBatch, UploadOutcome
 
 _UNLUCKY_S = 0.01
 """How long a racing bug dawdles where it is vulnerable: on a busy machine it may else be lucky in every round."""

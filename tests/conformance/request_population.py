@@ -6,7 +6,7 @@ from collections import Counter
 
 from syncline.storage.conformance.tenant import NOW, SECOND, Tenant, record
 from syncline.storage.contract import Store
-from syncline.storage.models import CurrentRecord, RecordWrite
+from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import (
     ClaimLimits,
     Detail,
@@ -20,6 +20,7 @@ from syncline.storage.request_models import (
     Severity,
     SourceRow,
 )
+from syncline.storage.upload_models import CurrentRecord
 
 DAY = 24 * 3600 * SECOND
 REQUESTS = 22

@@ -18,19 +18,8 @@ from syncline.storage import Store
 from syncline.storage.contract import Judge
 from syncline.storage.errors import StoreError, StoreUnavailable
 from syncline.storage.memory import MemoryStore
-from syncline.storage.models import (
-    Change,
-    Collected,
-    CurrentRecord,
-    Decision,
-    Device,
-    Head,
-    Record,
-    RecordWrite,
-    UploadBatch,
-    UploadOutcome,
-    WriteResult,
-)
+from syncline.storage.models import Collected, Device, Head, Record, RecordWrite, WriteResult
+from syncline.storage.upload_models import Change, CurrentRecord, Decision, UploadBatch, UploadOutcome
 
 T = TypeVar("T")
 

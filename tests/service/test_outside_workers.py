@@ -54,6 +54,22 @@ async def test_a_worker_outside_leases_writes_and_ends(app: RunningApp, calls: R
     assert (detail.number, detail.object_type, detail.field, detail.value) == (1, "note", "text", "5")
 
 
+async def test_a_worker_outside_is_held_to_the_error_limit(app: RunningApp, calls: RequestCalls) -> None:
+    enrollment = await calls.enroll(settings='{"error_limit": 1}')
+    await calls.create(enrollment.app_enrollment_id)
+    lease = await calls.lease()
+    await calls.write(lease, 1, [row("a"), row("b", text=5)])
+    await calls.write(lease, 2, [row("c"), row("d", text=5)])
+
+    assert await refusal(calls.write(lease, 3, [row("e")])) == ("ABORTED", "LEASE_LOST")
+    ended = await calls.get(lease.sync_request.sync_request_id)
+    assert (status(ended), ended.result_message) == (
+        "FAILED",
+        "2 rows failed, more than error_limit allows: 1; 2 rows were written before",
+    )
+    assert notes(app.store) == ["a", "c"]
+
+
 async def test_the_next_delta_goes_on_where_the_last_success_ended(calls: RequestCalls) -> None:
     lease = await leased(calls)
     await calls.write(lease, 1, [row("a")], cursor="here")

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from syncline.storage import Store
 from syncline.storage.errors import LimitReached
-from syncline.storage.models import UploadBatch, UploadOutcome
+from syncline.storage.upload_models import UploadBatch, UploadOutcome
 from syncline.v1 import upload_pb2
 from tests.harness.server import RunningApp
 from tests.harness.wire import WireDevice, detail_of, error_of, note

@@ -436,6 +436,7 @@ async def test_a_worker_that_stops_gives_back_what_it_runs(site: Site) -> None:
         await until_async(lambda: site.request(request_id).progress.read == 10)
     request = site.request(request_id)
     assert (request.status, request.result_message) == (RequestStatus.READY, "the worker stopped")
+    assert request.failure_count == 0
     assert request.due_at <= now_us()
     assert site.connector.opened == 0
     site.enroll(rows=20, batch=5)

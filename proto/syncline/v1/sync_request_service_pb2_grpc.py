@@ -181,7 +181,8 @@ class SyncRequestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WriteSyncRequestRows(self, request, context):
-        """Writes rows, and keeps the lease. All of a call, or nothing of it.
+        """Writes rows, and keeps the lease. All of a call, or nothing of it. If more rows have failed than the enrollment's
+        `error_limit` allows, the request ends as FAILED, and the next call is answered LEASE_LOST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,7 +65,9 @@ class SyncRequestServiceStub:
     Claims a request of an enrollment whose connector is `external`. Unset: there is none to do.
     """
     WriteSyncRequestRows: grpc.UnaryUnaryMultiCallable[sync_request_service_pb2.WriteSyncRequestRowsRequest, sync_request_service_pb2.WriteSyncRequestRowsResponse]
-    """Writes rows, and keeps the lease. All of a call, or nothing of it."""
+    """Writes rows, and keeps the lease. All of a call, or nothing of it. If more rows have failed than the enrollment's
+    `error_limit` allows, the request ends as FAILED, and the next call is answered LEASE_LOST.
+    """
     UpdateSyncRequest: grpc.UnaryUnaryMultiCallable[sync_request_service_pb2.UpdateSyncRequestRequest, sync_request_pb2.SyncRequest]
     """Keeps the lease, or ends the request."""
 
@@ -105,7 +107,9 @@ class SyncRequestServiceAsyncStub(SyncRequestServiceStub):
     Claims a request of an enrollment whose connector is `external`. Unset: there is none to do.
     """
     WriteSyncRequestRows: aio.UnaryUnaryMultiCallable[sync_request_service_pb2.WriteSyncRequestRowsRequest, sync_request_service_pb2.WriteSyncRequestRowsResponse]  # type: ignore[assignment]
-    """Writes rows, and keeps the lease. All of a call, or nothing of it."""
+    """Writes rows, and keeps the lease. All of a call, or nothing of it. If more rows have failed than the enrollment's
+    `error_limit` allows, the request ends as FAILED, and the next call is answered LEASE_LOST.
+    """
     UpdateSyncRequest: aio.UnaryUnaryMultiCallable[sync_request_service_pb2.UpdateSyncRequestRequest, sync_request_pb2.SyncRequest]  # type: ignore[assignment]
     """Keeps the lease, or ends the request."""
 
@@ -208,7 +212,9 @@ class SyncRequestServiceServicer(metaclass=abc_1.ABCMeta):
         request: sync_request_service_pb2.WriteSyncRequestRowsRequest,
         context: _ServicerContext,
     ) -> typing.Union[sync_request_service_pb2.WriteSyncRequestRowsResponse, abc.Awaitable[sync_request_service_pb2.WriteSyncRequestRowsResponse]]:
-        """Writes rows, and keeps the lease. All of a call, or nothing of it."""
+        """Writes rows, and keeps the lease. All of a call, or nothing of it. If more rows have failed than the enrollment's
+        `error_limit` allows, the request ends as FAILED, and the next call is answered LEASE_LOST.
+        """
 
     @abc_1.abstractmethod
     def UpdateSyncRequest(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from syncline.data.limits import KEY_LENGTH_MAX
 from syncline.storage.errors import InvalidValue, LimitReached
-from syncline.storage.models import Change, KeyRange, OpenQueue, RecordWrite, UploadBatch
+from syncline.storage.models import KeyRange, OpenQueue, RecordWrite
+from syncline.storage.upload_models import Change, UploadBatch
 
 WRITES_MAX = 5000
 FRAME_BYTES_MAX = 1 << 20

@@ -146,6 +146,8 @@ class SyncRequest:
     total_batches: int | None
     retry_of: str | None
     payload_kind: str
+    attempts: int = 0
+    """How often it was claimed so far."""
 
 
 REQUEST_FIELDS: Final[Mapping[str, FieldKind]] = MappingProxyType(
@@ -314,6 +316,15 @@ class BatchResult:
     """Of the request, this batch included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one step of a sweep came to."""
+
+    left: int
+    """Sources that are still to be deleted."""
+    result: BatchResult
+
+
 class Ending(Enum):
     """How a worker ends its attempt."""
 
@@ -322,4 +333,6 @@ class Ending(Enum):
     """For good: a repeat would fail likewise."""
     CANCELLED = "cancelled"
     TRY_AGAIN = "try_again"
-    """Back to READY, to be due again at a given time."""
+    """A failed attempt: back to READY, to be due again at a given time."""
+    GIVEN_BACK = "given_back"
+    """Likewise back, but it is no failure of the request: its worker stops."""

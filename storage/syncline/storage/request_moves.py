@@ -160,6 +160,7 @@ def claimed(request: SyncRequest, *, worker: str, lease_us: int, now: int) -> Sy
         status=RequestStatus.IN_PROGRESS,
         worker=worker,
         lease_until=now + lease_us,
+        attempts=request.attempts + 1,
         modified_at=now,
         modified_by=worker,
     )
@@ -175,7 +176,8 @@ def ended(
     elif ending in {Ending.FAILED, Ending.TRY_AGAIN}:
         failures += 1
     if status is None:
-        status = RequestStatus.FAILED if failures >= failures_max else RequestStatus.READY
+        is_last = ending is Ending.TRY_AGAIN and failures >= failures_max
+        status = RequestStatus.FAILED if is_last else RequestStatus.READY
     return replace(
         request,
         status=status,
@@ -214,7 +216,7 @@ def others_see_since(request: SyncRequest) -> int:
     A run in its first attempt has its enrollment to itself. Between attempts others may run, and without an enrollment
     at any time: what they brought is there, though this run may have passed its place, or lost its mark to them.
     """
-    is_alone = request.enrollment_id is not None and request.failure_count == 0
+    is_alone = request.enrollment_id is not None and request.attempts == 1
     return _NEVER if is_alone else request.created_at
 
 

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from syncline.storage.contract.sync_requests import Merge
 from syncline.storage.errors import LimitReached, ObjectTypeNotFound
 from syncline.storage.limits import WRITES_MAX, check_frames, check_key, check_text, check_writes
-from syncline.storage.models import CurrentRecord, RecordWrite, WriteOutcome
+from syncline.storage.models import RecordWrite, WriteOutcome
 from syncline.storage.request_models import (
     DETAIL_VALUE_CHARS_MAX,
     DETAILS_MAX,
@@ -32,6 +32,7 @@ from syncline.storage.request_models import (
     SourceRow,
     TypeCounts,
 )
+from syncline.storage.upload_models import CurrentRecord
 
 ItemName = tuple[str, str]
 """Object type and record key."""

@@ -28,7 +28,8 @@ from syncline.storage.errors import (
     StoreEpochChanged,
     StreamSuperseded,
 )
-from syncline.storage.models import (
+from syncline.storage.models import Device, DeviceState, Head, RecordWrite
+from syncline.storage.upload_models import (
     Change,
     ChangeAnswer,
     ChangeRefusal,
@@ -36,11 +37,7 @@ from syncline.storage.models import (
     ConflictNote,
     CurrentRecord,
     Decision,
-    Device,
-    DeviceState,
-    Head,
     Receipt,
-    RecordWrite,
     UploadBatch,
 )
 

@@ -14,7 +14,8 @@ from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType, S
 from syncline.server.records import encode_frame
 from syncline.server.upload.judging import BatchJudge
 from syncline.server.upload.type_rules import SchemaRules
-from syncline.storage.models import Change, CurrentRecord, RecordWrite
+from syncline.storage.models import RecordWrite
+from syncline.storage.upload_models import Change, CurrentRecord
 from syncline.v1.frame_pb2 import Frame
 
 KIND = ObjectType("note", "main", tuple(Field(name, FieldType.JSON) for name in ("a", "b", "é")))

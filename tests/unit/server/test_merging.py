@@ -11,8 +11,8 @@ from syncline.server.records import encode_frame
 from syncline.server.requests.connectors.contract import IncomingRow
 from syncline.server.requests.merging import merge_row
 from syncline.server.requests.rows import RowReader
-from syncline.storage.models import CurrentRecord
 from syncline.storage.request_models import SourceRow
+from syncline.storage.upload_models import CurrentRecord
 from syncline.v1.frame_pb2 import Frame
 
 PERSON = ObjectType(

@@ -22,7 +22,7 @@ from syncline.server.upload.changes import ReadChanges, check_request, read_chan
 from syncline.server.upload.refusals import ChangeRefused, refusal_status
 from syncline.server.upload.type_rules import SchemaRules, TypeRules
 from syncline.storage.limits import check_batch
-from syncline.storage.models import ChangeRefusal, UploadBatch
+from syncline.storage.upload_models import ChangeRefusal, UploadBatch
 from syncline.v1 import frame_pb2, upload_pb2
 from tests.unit.data.values import DOUBLES, INTEGERS, SCALARS, TEXTS
 

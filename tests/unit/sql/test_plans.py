@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from syncline.data.changes import Operation, Verdict
 from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType, Schema
-from syncline.storage.models import Conflict, ConflictNote, Receipt, RecordWrite
+from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import NewRequest, RequestQuery
 from syncline.storage.request_models import Operation as RequestOperation
 from syncline.storage.request_moves import made
@@ -35,6 +35,7 @@ from syncline.storage.sql.opening import open_database
 from syncline.storage.sql.request_rows import StoredRequest, row_of
 from syncline.storage.sql.store import SqlStore
 from syncline.storage.sql.tables import sync_request, sync_request_count, sync_request_detail
+from syncline.storage.upload_models import Conflict, ConflictNote, Receipt
 
 ROWS = 20_000
 KEYS = as_json_keys(f"{place * 7919 % 1_000_003}" for place in range(0, ROWS, ROWS // 500))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from syncline.storage.conformance.request_desk import batch, merge_fields, row
 from syncline.storage.errors import LimitReached, ObjectTypeNotFound
-from syncline.storage.models import CurrentRecord
 from syncline.storage.request_models import (
     DETAIL_VALUE_CHARS_MAX,
     DETAILS_MAX,
@@ -41,6 +40,7 @@ from syncline.storage.row_plan import (
     source_names,
     storable,
 )
+from syncline.storage.upload_models import CurrentRecord
 
 EMPTY = RowState(full=False, head_revision=0, scopes={"note": "notes"}, sources={}, records={}, source_counts={})
 DETAIL = Detail(Severity.ERROR, "note", 1, "s", "a", "why", "x")

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from syncline.data.changes import Content, Operation, Verdict
-from syncline.storage.models import Change, CurrentRecord, Decision
+from syncline.storage.upload_models import Change, CurrentRecord, Decision
 from syncline.storage.upload_plan import UploadState, plan_upload
 
 DEVICE = UUID(int=1)

@@ -29,8 +29,6 @@ _WRITE_TRIES: Final = 3
 _TRY_PAUSE_SECONDS: Final = 0.2
 NO_ROWS: Final = ReadRows((), (), (), {})
 _OVER: Final = "the request has been ended or given back"
-_NEVER: Final = 2**31 - 1
-"""As `failures_max`: a worker that stops is no failure of the request, and does not end it."""
 
 
 class Hints(Protocol):
@@ -105,17 +103,8 @@ class HeldRequest:
         """
         with self._turn:
             self._number += 1
-            batch = RowBatch(
-                number=self._number,
-                rows=rows.rows,
-                deleted_keys=rows.deleted_keys,
-                details=rows.details,
-                failed=rows.failed,
-                cursor=cursor,
-                read=read,
-                bytes=bytes_read,
-                estimate=estimate,
-                now=now_us(),
+            batch = rows.batch(
+                self._number, cursor=cursor, read=read, bytes_read=bytes_read, estimate=estimate, now=now_us()
             )
             self._note(self._write(batch))
         self._hints.requests_changed(self.lease.account_id)
@@ -131,21 +120,27 @@ class HeldRequest:
             return self._call(lambda: self._store.count_unseen(self.lease, object_types))
 
     def sweep(self, object_types: Sequence[str], *, limit: int) -> int:
-        """See `WorkStore.sweep_unseen`."""
+        """Delete up to `limit` of what was not seen, as `WorkStore.sweep_unseen`; answers how much is left."""
         with self._turn:
-            left = self._call(
+            swept = self._call(
                 lambda: self._store.sweep_unseen(
                     self.lease, object_types, limit=limit, lease_us=self._lease_us, now=now_us()
                 )
             )
-            head = self._store.get_head(self.lease.account_id)
-            self.renew()
-        self._hints.head_moved(self.lease.account_id, head.revision)
-        return left
+            self._note(swept.result)
+        self._hints.requests_changed(self.lease.account_id)
+        return swept.left
 
     def end(self, ending: Ending, message: str, *, due_at: int = 0) -> None:
         """End the attempt. Raises `LeaseLost` if it is not ours to end any more."""
-        self._end(ending, message, due_at=due_at, failures_max=self._failures_max)
+        with self._turn:
+            self._call(
+                lambda: self._store.end_request(
+                    self.lease, ending, message=message, due_at=due_at, failures_max=self._failures_max, now=now_us()
+                )
+            )
+            self._over.set()
+        self._hints.requests_changed(self.lease.account_id)
 
     def end_stopped(self) -> None:
         """End a run that is to end early: cancelled, or given back to be run again at once. Raises `LeaseLost`."""
@@ -153,7 +148,7 @@ class HeldRequest:
             if self._cancel_asked:
                 self.end(Ending.CANCELLED, written_message("cancelled", self.progress))
             else:
-                self._end(Ending.TRY_AGAIN, "the worker stopped", due_at=now_us(), failures_max=_NEVER)
+                self.end(Ending.GIVEN_BACK, "the worker stopped", due_at=now_us())
 
     def leave(self) -> None:
         """Do nothing more under the lease. If it was not ended, it runs out, and the request is claimed again."""
@@ -187,16 +182,6 @@ class HeldRequest:
                     raise
                 time.sleep(_TRY_PAUSE_SECONDS)
         raise AssertionError("unreachable")
-
-    def _end(self, ending: Ending, message: str, *, due_at: int, failures_max: int) -> None:
-        with self._turn:
-            self._call(
-                lambda: self._store.end_request(
-                    self.lease, ending, message=message, due_at=due_at, failures_max=failures_max, now=now_us()
-                )
-            )
-            self._over.set()
-        self._hints.requests_changed(self.lease.account_id)
 
     def _call(self, call: Callable[[], T]) -> T:
         """Call the store; nothing is called under a lease that is over."""

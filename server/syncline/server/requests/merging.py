@@ -9,8 +9,9 @@ from syncline.data.changes import apply_edits, edits_between
 from syncline.data.errors import DataError
 from syncline.server.records import encode_frame
 from syncline.server.upload.judging import frame_data
-from syncline.storage.models import CurrentRecord, RecordWrite
+from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import SourceRow
+from syncline.storage.upload_models import CurrentRecord
 
 
 def merge_row(row: SourceRow, known_image: bytes, current: CurrentRecord) -> RecordWrite:

@@ -16,11 +16,12 @@ from syncline.server.requests.connectors.contract import BadRow, IncomingRow
 from syncline.server.requests.convert import progress_message, request_message, timestamp
 from syncline.server.requests.holding import HeldRequest, RunStopped
 from syncline.server.requests.merging import merge_row
+from syncline.server.requests.reading import check_failed
 from syncline.server.requests.records_payload import incoming_row
 from syncline.server.requests.requests import RowsWrite, Update
 from syncline.server.requests.result_messages import counts_message
 from syncline.server.requests.rows import ReadRows, RowReader
-from syncline.server.requests.run_settings import split_settings
+from syncline.server.requests.run_settings import RunSettings, split_settings
 from syncline.server.requests.runner import start_cursor
 from syncline.server.requests.sweeping import FullRun, sweep
 from syncline.server.tokens import OutsideLease
@@ -31,7 +32,7 @@ from syncline.storage.request_models import (
     Enrollment,
     Lease,
     Operation,
-    RowBatch,
+    Progress,
     SyncRequest,
 )
 from syncline.v1 import sync_request_pb2, sync_request_service_pb2
@@ -116,16 +117,11 @@ def _leased(
 
 def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchResult:
     account_id, now = outside.lease.account_id, now_us()
-    rows = _read_rows(env, wanted, now)
-    batch = RowBatch(
-        number=wanted.number,
-        rows=rows.rows,
-        deleted_keys=rows.deleted_keys,
-        details=rows.details,
-        failed=rows.failed,
+    batch = _read_rows(env, wanted, now).batch(
+        wanted.number,
         cursor=wanted.cursor,
         read=len(wanted.rows),
-        bytes=sum(len(row.data) for row in wanted.rows),
+        bytes_read=sum(len(row.data) for row in wanted.rows),
         estimate=wanted.estimate,
         now=now,
     )
@@ -133,7 +129,18 @@ def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchR
     if result.written:
         env.notifier.head_moved(account_id, result.head_revision)
     env.notifier.requests_changed(account_id)
+    if result.progress.failed:
+        _end_if_too_many_failed(env, outside, result.progress)
     return result
+
+
+def _end_if_too_many_failed(env: Environment, outside: OutsideLease, progress: Progress) -> None:
+    """Hold a worker outside to `error_limit`, too. It hears of it with its next call."""
+    request = env.store.get_request(outside.lease.account_id, outside.lease.request_id)
+    try:
+        check_failed(progress, _run_settings(env, request))
+    except RunFailed as error:
+        _held(env, outside.lease, outside.seconds).end(Ending.FAILED, str(error))
 
 
 def _read_rows(env: Environment, wanted: RowsWrite, now: int) -> ReadRows:
@@ -177,11 +184,15 @@ def _end(env: Environment, held: HeldRequest, ending: Ending, message: str) -> N
 
 def _swept(env: Environment, held: HeldRequest, request: SyncRequest) -> str:
     """Delete what a full run did not see, as after a run of the server's own."""
-    account_id = held.lease.account_id
-    enrollment = env.store.get_enrollment(account_id, str(request.enrollment_id))
-    settings, _ = split_settings(json.loads(enrollment.settings))
     held.check()
-    return sweep(FullRun(env.store, held, request, env.store.read_schema(account_id), settings))
+    schema = env.store.read_schema(held.lease.account_id)
+    return sweep(FullRun(env.store, held, request, schema, _run_settings(env, request)))
+
+
+def _run_settings(env: Environment, request: SyncRequest) -> RunSettings:
+    enrollment = env.store.get_enrollment(env.account_id, str(request.enrollment_id))
+    settings, _ = split_settings(json.loads(enrollment.settings))
+    return settings
 
 
 def _held(env: Environment, lease: Lease, lease_seconds: int) -> HeldRequest:

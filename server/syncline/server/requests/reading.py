@@ -7,7 +7,9 @@ from syncline.server.requests.attempt import Attempt, RunFailed
 from syncline.server.requests.connectors.contract import Incoming
 from syncline.server.requests.result_messages import counts_message, written_message
 from syncline.server.requests.rows import RowReader
+from syncline.server.requests.run_settings import RunSettings
 from syncline.server.requests.sweeping import FullRun, sweep
+from syncline.storage.request_models import Progress
 
 
 def read(attempt: Attempt) -> str:
@@ -38,7 +40,7 @@ def read(attempt: Attempt) -> str:
 
 
 def _write(attempt: Attempt, reader: RowReader, incoming: Incoming) -> None:
-    held, limit = attempt.held, attempt.settings.error_limit
+    held = attempt.held
     held.write(
         reader.read_all(incoming.rows, incoming.bad_rows, now=now_us()),
         cursor=incoming.cursor,
@@ -46,8 +48,11 @@ def _write(attempt: Attempt, reader: RowReader, incoming: Incoming) -> None:
         bytes_read=incoming.bytes_read,
         estimate=incoming.estimate,
     )
-    failed = held.progress.failed
-    if failed > limit:
-        raise RunFailed(
-            written_message(f"{failed:,} rows failed, more than error_limit allows: {limit:,}", held.progress)
-        )
+    check_failed(held.progress, attempt.settings)
+
+
+def check_failed(progress: Progress, settings: RunSettings) -> None:
+    """Raise `RunFailed` if more rows have failed than `error_limit` allows."""
+    if progress.failed > settings.error_limit:
+        why = f"{progress.failed:,} rows failed, more than error_limit allows: {settings.error_limit:,}"
+        raise RunFailed(written_message(why, progress))

@@ -20,7 +20,7 @@ from syncline.server.records import encode_frame
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
 from syncline.server.upload.type_rules import plain_rule
 from syncline.storage.models import RecordWrite
-from syncline.storage.request_models import DETAIL_VALUE_CHARS_MAX, Detail, Severity, SourceRow
+from syncline.storage.request_models import DETAIL_VALUE_CHARS_MAX, Detail, RowBatch, Severity, SourceRow
 
 _TEXT_CHARS_MAX: Final = 500
 """A longer reason or name in a detail is cut: it is for people."""
@@ -33,6 +33,21 @@ class ReadRows(NamedTuple):
     deleted_keys: tuple[tuple[str, str], ...]
     details: tuple[Detail, ...]
     failed: Mapping[str, int]
+
+    def batch(self, number: int, *, cursor: str, read: int, bytes_read: int, estimate: int, now: int) -> RowBatch:
+        """The batch of this number that writes them; the arguments are fields of a `RowBatch`."""
+        return RowBatch(
+            number=number,
+            rows=self.rows,
+            deleted_keys=self.deleted_keys,
+            details=self.details,
+            failed=self.failed,
+            cursor=cursor,
+            read=read,
+            bytes=bytes_read,
+            estimate=estimate,
+            now=now,
+        )
 
 
 class RowReader:

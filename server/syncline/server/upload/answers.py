@@ -12,7 +12,7 @@ from syncline.server.errors import AnswersTooLarge
 from syncline.server.limits import ANSWERS_BYTES_MAX
 from syncline.server.upload.judging import frame_data
 from syncline.server.upload.refusals import refusal_status
-from syncline.storage.models import ChangeAnswer, Conflict
+from syncline.storage.upload_models import ChangeAnswer, Conflict
 from syncline.v1 import upload_pb2
 
 # The enums of the contract and of `syncline.data` have the same members; a test holds them to it.

@@ -21,7 +21,8 @@ from syncline.server.records import encode_frame
 from syncline.server.upload.refusals import ChangeRefused, invalid, invalid_data, refusal
 from syncline.server.upload.type_rules import SchemaRules, TypeRules
 from syncline.server.violations import Violations
-from syncline.storage.models import Change, ChangeRefusal, RecordWrite
+from syncline.storage.models import RecordWrite
+from syncline.storage.upload_models import Change, ChangeRefusal
 from syncline.v1 import upload_pb2
 
 _UUID_BYTES: Final = 16

@@ -15,7 +15,7 @@ from syncline.server.upload.refusals import refusal
 from syncline.server.upload.type_rules import RulesCache
 from syncline.storage.contract.uploads import Judge
 from syncline.storage.errors import InvalidValue, LimitReached, ObjectTypeNotFound, StoreError
-from syncline.storage.models import Change, UploadBatch, UploadOutcome
+from syncline.storage.upload_models import Change, UploadBatch, UploadOutcome
 from syncline.storage.upload_plan import units
 from syncline.v1 import upload_pb2
 

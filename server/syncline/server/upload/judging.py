@@ -17,7 +17,8 @@ from syncline.server.records import delete_write, encode_frame
 from syncline.server.resolvers import Resolvers, resolver_of
 from syncline.server.upload.refusals import refusal
 from syncline.server.upload.type_rules import SchemaRules
-from syncline.storage.models import Change, ConflictNote, CurrentRecord, Decision, RecordWrite
+from syncline.storage.models import RecordWrite
+from syncline.storage.upload_models import Change, ConflictNote, CurrentRecord, Decision
 from syncline.v1.frame_pb2 import Frame
 
 _REJECTED: Final = Verdict.REJECTED  # each change asks for it; see upload_plan

@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from syncline.data.errors import DataError
 from syncline.server.interceptors import details
-from syncline.storage.models import ChangeRefusal
+from syncline.storage.upload_models import ChangeRefusal
 
 REFUSAL_CODES: Final[Mapping[str, StatusCode]] = {
     "CHANGE_INVALID": StatusCode.INVALID_ARGUMENT,

@@ -292,10 +292,24 @@ class ClaimingConformance:
             Ending.FAILED: RequestStatus.CANCELLED if cancel else RequestStatus.FAILED,
             Ending.CANCELLED: RequestStatus.CANCELLED,
             Ending.TRY_AGAIN: RequestStatus.CANCELLED if cancel else RequestStatus.READY,
+            Ending.GIVEN_BACK: RequestStatus.CANCELLED if cancel else RequestStatus.READY,
         }
         assert ended.status is expected[ending]
         assert (ended.result_message, ended.modified_at, ended.modified_by) == ("ä" * 200, now, "worker")
         assert desk.get(lease.request_id) == ended
+
+    def test_a_worker_that_stops_is_no_failure_of_the_request(self, tenant: Tenant) -> None:
+        desk = Desk(tenant)
+        desk.ask()
+        for attempt in range(1, FAILURES_MAX + 3):
+            now = tenant.now()
+            desk.promote(now)
+            lease = desk.claimed()
+            assert lease.attempt == attempt
+            given_back = desk.end(lease, Ending.GIVEN_BACK, due_at=now)
+            assert (given_back.status, given_back.failure_count) == (RequestStatus.READY, 0)
+        desk.promote(tenant.now())
+        assert desk.end(desk.claimed(), Ending.TRY_AGAIN).status is RequestStatus.READY
 
     @pytest.mark.parametrize("operation", list(Operation))
     def test_success_moves_the_enrollments_cursor_on(self, tenant: Tenant, operation: Operation) -> None:

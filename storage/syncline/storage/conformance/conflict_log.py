@@ -10,7 +10,7 @@ from syncline.storage.conformance.tenant import Tenant
 from syncline.storage.conformance.uploader import Uploader, json_judge, note
 from syncline.storage.contract import Store
 from syncline.storage.errors import DeviceNotFound
-from syncline.storage.models import Conflict, ConflictNote
+from syncline.storage.upload_models import Conflict, ConflictNote
 
 
 def listed(

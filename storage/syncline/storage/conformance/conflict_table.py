@@ -11,7 +11,7 @@ from syncline.data.parsing import parse_object
 from syncline.data.schema import ConflictPolicy
 from syncline.storage.conformance.tenant import Tenant
 from syncline.storage.conformance.uploader import Data, Uploader, json_judge, note, stands
-from syncline.storage.models import Change
+from syncline.storage.upload_models import Change
 
 APPLIED, MERGED, SERVER_WON, REJECTED = Verdict.APPLIED, Verdict.MERGED, Verdict.SERVER_WON, Verdict.REJECTED
 INSERT, UPDATE, DELETE = Operation.INSERT, Operation.UPDATE, Operation.DELETE

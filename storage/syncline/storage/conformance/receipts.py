@@ -12,7 +12,8 @@ from syncline.storage.conformance.tenant import SECOND, Tenant
 from syncline.storage.conformance.threads import together
 from syncline.storage.conformance.uploader import Uploader, hashed, json_judge, note, stands, verdicts
 from syncline.storage.errors import SeqReused, SeqSettled, StoreError
-from syncline.storage.models import Change, ChangeAnswer, Collected
+from syncline.storage.models import Collected
+from syncline.storage.upload_models import Change, ChangeAnswer
 
 APPLIED, REJECTED = Verdict.APPLIED, Verdict.REJECTED
 

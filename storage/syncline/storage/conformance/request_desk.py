@@ -15,7 +15,7 @@ from syncline.data.parsing import parse_object
 from syncline.storage.conformance.tenant import NOW, SECOND, Tenant
 from syncline.storage.contract import Store
 from syncline.storage.errors import LeaseLost
-from syncline.storage.models import CurrentRecord, RecordWrite
+from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import (
     BatchResult,
     ClaimLimits,
@@ -30,6 +30,7 @@ from syncline.storage.request_models import (
     SourceRow,
     SyncRequest,
 )
+from syncline.storage.upload_models import CurrentRecord
 
 LEASE_US = 60 * SECOND
 FAILURES_MAX = 3
@@ -198,8 +199,9 @@ class Desk:
         return self.end(lease).progress
 
     def sweep(self, lease: Lease, *object_types: str, limit: int = 100) -> int:
-        """Delete what the request has not seen."""
-        return self.store.sweep_unseen(lease, object_types, limit=limit, lease_us=LEASE_US, now=self.tenant.now())
+        """Delete what the request has not seen; how much of it is left."""
+        now = self.tenant.now()
+        return self.store.sweep_unseen(lease, object_types, limit=limit, lease_us=LEASE_US, now=now).left
 
     def promote(self, now: int, *, failures_max: int = FAILURES_MAX) -> int:
         """Move on what is due at that time; how many moved, of all accounts."""

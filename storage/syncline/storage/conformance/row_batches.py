@@ -14,7 +14,7 @@ from syncline.storage.conformance.threads import together
 from syncline.storage.conformance.uploader import Uploader, note, stands
 from syncline.storage.contract import Merge
 from syncline.storage.errors import BatchOutOfOrder, InvalidValue, LimitReached, ObjectTypeNotFound
-from syncline.storage.models import CurrentRecord, RecordWrite
+from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import (
     Detail,
     OnMatch,
@@ -24,6 +24,7 @@ from syncline.storage.request_models import (
     SourceRow,
     TypeCounts,
 )
+from syncline.storage.upload_models import CurrentRecord
 
 LARGE = RecordWrite("note", "s", b"x" * ((1 << 20) + 1), b"h", 1)
 """A record that is too large."""

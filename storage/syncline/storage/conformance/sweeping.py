@@ -30,8 +30,12 @@ class SweepConformance:
         assert desk.store.count_unseen(lease, ["note", "task"]) == (6, 9)
         assert desk.store.count_unseen(lease, []) == (0, 0)
         now = tenant.now()
-        assert desk.store.sweep_unseen(lease, ["note"], limit=9, lease_us=LEASE_US, now=now) == 0
-        assert desk.get(lease.request_id).lease_until == now + LEASE_US
+        swept = desk.store.sweep_unseen(lease, ["note"], limit=9, lease_us=LEASE_US, now=now)
+        assert swept.left == 0
+        stands = desk.get(lease.request_id)
+        assert stands.lease_until == swept.result.lease_until == now + LEASE_US
+        assert (swept.result.progress, swept.result.written) == (stands.progress, True)
+        assert swept.result.head_revision == tenant.head()
         assert set(desk.live()) == {"s0", "s1", "new"}
         assert len(desk.live("task")) == 4
         assert desk.store.count_unseen(lease, ["note"]) == (0, 3)

@@ -21,7 +21,8 @@ from syncline.storage.conformance.tenant import NOW, SCOPES, SECOND, Tenant, ope
 from syncline.storage.conformance.uploader import Data, Uploader, hashed, json_judge, note, stands
 from syncline.storage.contract import Store
 from syncline.storage.errors import StoreError
-from syncline.storage.models import Change, ChangeRefusal, KeyRange, UploadBatch, UploadOutcome
+from syncline.storage.models import KeyRange
+from syncline.storage.upload_models import Change, ChangeRefusal, UploadBatch, UploadOutcome
 
 STEPS = 120
 KEYS = 6

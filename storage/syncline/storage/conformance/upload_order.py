@@ -9,7 +9,7 @@ from syncline.data.schema import ConflictPolicy
 from syncline.storage.conformance.tenant import Tenant
 from syncline.storage.conformance.uploader import Uploader, hashed, json_judge, note, stands, verdicts
 from syncline.storage.errors import SeqReused
-from syncline.storage.models import ChangeRefusal, UploadOutcome
+from syncline.storage.upload_models import ChangeRefusal, UploadOutcome
 
 APPLIED, MERGED, REJECTED = Verdict.APPLIED, Verdict.MERGED, Verdict.REJECTED
 HELD, SERVER_WON = Verdict.HELD, Verdict.SERVER_WON

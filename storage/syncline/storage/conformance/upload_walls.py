@@ -11,7 +11,8 @@ from syncline.data.schema import ConflictPolicy
 from syncline.storage.conformance.tenant import NOW, Tenant
 from syncline.storage.conformance.uploader import Uploader, json_judge, note, stands
 from syncline.storage.contract import Store
-from syncline.storage.models import Change, ChangeAnswer, CurrentRecord, Decision, RecordWrite
+from syncline.storage.models import RecordWrite
+from syncline.storage.upload_models import Change, ChangeAnswer, CurrentRecord, Decision
 
 APPLIED, REJECTED, SERVER_WON = Verdict.APPLIED, Verdict.REJECTED, Verdict.SERVER_WON
 

@@ -16,14 +16,14 @@ from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType
 from syncline.storage.conformance.tenant import NOW, SCOPES, Tenant
 from syncline.storage.contract import Judge
 from syncline.storage.identity import random_id
-from syncline.storage.models import (
+from syncline.storage.models import RecordWrite
+from syncline.storage.upload_models import (
     Change,
     ChangeAnswer,
     ChangeRefusal,
     ConflictNote,
     CurrentRecord,
     Decision,
-    RecordWrite,
     UploadBatch,
     UploadOutcome,
 )

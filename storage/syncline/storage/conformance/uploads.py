@@ -22,16 +22,8 @@ from syncline.storage.errors import (
     StoreError,
     StreamSuperseded,
 )
-from syncline.storage.models import (
-    Change,
-    ChangeAnswer,
-    ChangeRefusal,
-    CurrentRecord,
-    Decision,
-    EventType,
-    Feed,
-    Record,
-)
+from syncline.storage.models import EventType, Feed, Record
+from syncline.storage.upload_models import Change, ChangeAnswer, ChangeRefusal, CurrentRecord, Decision
 
 APPLIED, REJECTED = Verdict.APPLIED, Verdict.REJECTED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from syncline.storage.models import CurrentRecord, RecordWrite
+from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import (
     BatchResult,
     ClaimLimits,
@@ -16,9 +16,11 @@ from syncline.storage.request_models import (
     RequestQuery,
     RowBatch,
     SourceRow,
+    Swept,
     SyncRequest,
     TypeCounts,
 )
+from syncline.storage.upload_models import CurrentRecord
 
 Merge = Callable[[SourceRow, bytes, CurrentRecord], RecordWrite]
 """Makes the write of a row that its source has changed: the row, the image of it that was known, and the live record.
@@ -146,10 +148,10 @@ class WorkStore(Protocol):
             LeaseLost: as `write_batch`.
         """
 
-    def sweep_unseen(self, lease: Lease, object_types: Sequence[str], *, limit: int, lease_us: int, now: int) -> int:
-        """Delete the records of up to `limit` sources that `count_unseen` counts, and forget the sources.
+    def sweep_unseen(self, lease: Lease, object_types: Sequence[str], *, limit: int, lease_us: int, now: int) -> Swept:
+        """Delete the records of up to `limit` sources that `count_unseen` counts, forget the sources, keep the lease.
 
-        Answers how many are left. Only its own enrollment's, and only records whose last source this was.
+        Only its own enrollment's, and only records whose last source this was.
 
         Raises:
             LeaseLost: as `write_batch`.
@@ -165,11 +167,11 @@ class WorkStore(Protocol):
         failures_max: int,
         now: int,
     ) -> SyncRequest:
-        """End the attempt, and the request unless `TRY_AGAIN` leaves it another one.
+        """End the attempt, and the request unless `TRY_AGAIN` or `GIVEN_BACK` leaves it another one.
 
         SUCCESS moves the enrollment's cursor on to the request's, unless that is empty or a place in a payload. If
         cancelling was asked, anything but SUCCESS is CANCELLED. `TRY_AGAIN` counts a failure, and is FAILED after
-        `failures_max` of them. The last batch to end ends its parent.
+        `failures_max` of them; `GIVEN_BACK` counts none. The last batch to end ends its parent.
 
         Raises:
             LeaseLost: as `write_batch`.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
 
-from syncline.storage.models import Change, Conflict, CurrentRecord, Decision, UploadBatch, UploadOutcome
+from syncline.storage.upload_models import Change, Conflict, CurrentRecord, Decision, UploadBatch, UploadOutcome
 
 Judge = Callable[[Change, CurrentRecord | None, bool], Decision]
 """Decides one change: the change, the record as it stands (None: absent, deleted, or not to be seen by the device), and

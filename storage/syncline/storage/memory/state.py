@@ -12,9 +12,10 @@ from uuid import UUID
 from syncline.data.schema import Schema
 from syncline.storage.errors import AccountNotFound, DeviceNotFound, EnrollmentNotFound, RequestNotFound
 from syncline.storage.limits import check_text
-from syncline.storage.models import Conflict, Device, Feed, Head, Position, Receipt, Record, Rejection, Session
+from syncline.storage.models import Device, Feed, Head, Position, Record, Rejection, Session
 from syncline.storage.request_models import Detail, Enrollment, NewRequest, SyncRequest, TypeCounts
 from syncline.storage.row_plan import KnownSource
+from syncline.storage.upload_models import Conflict, Receipt
 
 ItemName = tuple[str, str]
 """Object type and key."""

@@ -11,7 +11,7 @@ from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.limits import check_batch, check_frames, check_text
 from syncline.storage.memory.records import write_record
 from syncline.storage.memory.state import AccountState, DeviceRow, MemoryState, ReceiptRow
-from syncline.storage.models import Change, Conflict, CurrentRecord, UploadBatch, UploadOutcome
+from syncline.storage.upload_models import Change, Conflict, CurrentRecord, UploadBatch, UploadOutcome
 from syncline.storage.upload_plan import UploadPlan, UploadState, admit, plan_upload
 
 

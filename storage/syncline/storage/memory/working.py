@@ -13,13 +13,13 @@ from syncline.storage.limits import check_text, check_texts
 from syncline.storage.memory.records import write_record
 from syncline.storage.memory.state import AccountState, ItemName, MemoryState, RequestRow, SourceState
 from syncline.storage.memory.sync_requests import end_parent
-from syncline.storage.models import CurrentRecord
 from syncline.storage.request_models import (
     BatchResult,
     ClaimLimits,
     Ending,
     Lease,
     RowBatch,
+    Swept,
     SyncRequest,
 )
 from syncline.storage.request_moves import (
@@ -45,6 +45,7 @@ from syncline.storage.row_plan import (
     plan_rows,
     plan_sweep,
 )
+from syncline.storage.upload_models import CurrentRecord
 
 
 class MemoryWorking(MemoryState):
@@ -68,7 +69,7 @@ class MemoryWorking(MemoryState):
             row = self._accounts[account_id].requests[request_id]
             row.request = claimed(row.request, worker=worker, lease_us=lease_us, now=now)
             row.lease_token, row.batch_number = random_id(), 0
-            return Lease(account_id, request_id, row.lease_token, attempt=row.request.failure_count + 1)
+            return Lease(account_id, request_id, row.lease_token, attempt=row.request.attempts)
 
     def promote_requests(self, *, now: int, failures_max: int) -> int:
         """See `WorkStore.promote_requests`."""
@@ -119,14 +120,15 @@ class MemoryWorking(MemoryState):
             total = sum(object_type in object_types for object_type, _ in sources)
             return len(_unseen(account, row.request, object_types)), total
 
-    def sweep_unseen(self, lease: Lease, object_types: Sequence[str], *, limit: int, lease_us: int, now: int) -> int:
+    def sweep_unseen(self, lease: Lease, object_types: Sequence[str], *, limit: int, lease_us: int, now: int) -> Swept:
         """See `WorkStore.sweep_unseen`."""
         check_texts("object_types", object_types)
         with self._leased(lease) as (account, row):
             unseen = _unseen(account, row.request, object_types)
-            _carry_out(account, row, plan_sweep(_state(account, row.request), unseen[:limit], now=now))
+            plan = plan_sweep(_state(account, row.request), unseen[:limit], now=now)
+            _carry_out(account, row, plan)
             row.request = replace(row.request, lease_until=now + lease_us, modified_at=now)
-            return len(unseen[limit:])
+            return Swept(len(unseen[limit:]), _result(account, row, written=bool(plan.writes)))
 
     def end_request(
         self,

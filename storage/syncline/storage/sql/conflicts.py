@@ -12,10 +12,10 @@ from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 from syncline.data.changes import Operation, Verdict
 from syncline.data.schema import ConflictPolicy
 from syncline.storage.limits import check_text
-from syncline.storage.models import Conflict, ConflictNote
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.json_rows import uuid_values, uuids_among
 from syncline.storage.sql.tables import conflict, device_bucket
+from syncline.storage.upload_models import Conflict, ConflictNote
 
 _OF_ACCOUNT: BindParameter[str] = bindparam("of_account")
 _OF_DEVICE: BindParameter[UUID] = bindparam("of_device")

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from syncline.storage.models import ChangeRefusal, Feed, Interval, Position, SessionFeed
+from syncline.storage.models import Feed, Interval, Position, SessionFeed
+from syncline.storage.upload_models import ChangeRefusal
 
 
 def pack_intervals(intervals: Sequence[Interval]) -> bytes:

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, exists, select
 
 from syncline.data.changes import Verdict
-from syncline.storage.models import Receipt
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.json_rows import (
     number_values,
@@ -20,6 +19,7 @@ from syncline.storage.sql.json_rows import (
 )
 from syncline.storage.sql.packing import pack_refusal, unpack_refusal
 from syncline.storage.sql.tables import upload_receipt
+from syncline.storage.upload_models import Receipt
 
 _OF_ACCOUNT = select(upload_receipt).where(upload_receipt.c.account_id == bindparam("of_account"))
 _IS_DEVICE = upload_receipt.c.device_uuid == bindparam("of_device")

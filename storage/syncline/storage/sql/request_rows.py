@@ -28,6 +28,7 @@ _CHANGING = (
     "status",
     "result_message",
     "failure_count",
+    "attempts",
     "modified_at",
     "modified_by",
     "due_at",
@@ -162,6 +163,7 @@ def request_of(row: Row[Any]) -> SyncRequest:
         total_batches=row.total_batches,
         retry_of=row.retry_of,
         payload_kind=row.payload_kind,
+        attempts=row.attempts,
     )
 
 
@@ -176,6 +178,7 @@ def row_of(stored: StoredRequest) -> dict[str, Any]:
         "operation": request.operation.value,
         "result_message": request.result_message,
         "failure_count": request.failure_count,
+        "attempts": request.attempts,
         "run_full_sync": request.run_full_sync,
         "enrollment_id": request.enrollment_id,
         "created_at": request.created_at,

@@ -7,7 +7,6 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from syncline.storage.contract.sync_requests import Merge
-from syncline.storage.models import CurrentRecord
 from syncline.storage.request_models import BatchResult, Lease, RowBatch
 from syncline.storage.request_moves import is_repeat
 from syncline.storage.row_plan import (
@@ -30,6 +29,7 @@ from syncline.storage.sql.request_details import SqlRequestDetails
 from syncline.storage.sql.request_rows import Family, StoredRequest
 from syncline.storage.sql.uploading import SqlUploading
 from syncline.storage.sql.write_plan import CurrentRow, WritePlan
+from syncline.storage.upload_models import CurrentRecord
 
 
 class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails):

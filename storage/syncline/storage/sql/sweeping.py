@@ -21,10 +21,11 @@ from sqlalchemy import (
 )
 
 from syncline.storage.limits import check_texts
-from syncline.storage.request_models import Lease, SyncRequest
+from syncline.storage.request_models import Lease, Swept, SyncRequest
 from syncline.storage.request_moves import others_see_since
 from syncline.storage.row_plan import KnownSource, plan_sweep
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys
+from syncline.storage.sql.leases import batch_result
 from syncline.storage.sql.row_batches import SqlRowBatches
 from syncline.storage.sql.tables import record_source, sync_request
 
@@ -73,11 +74,11 @@ class SqlSweeping(SqlRowBatches):
 
         return self._database.write(work)
 
-    def sweep_unseen(self, lease: Lease, object_types: Sequence[str], *, limit: int, lease_us: int, now: int) -> int:
+    def sweep_unseen(self, lease: Lease, object_types: Sequence[str], *, limit: int, lease_us: int, now: int) -> Swept:
         """See `WorkStore.sweep_unseen`."""
         check_texts("object_types", object_types)
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> Swept:
             account_id = lease.account_id
             head_revision = self._take_revisions(connection, account_id, 0)
             family = self._leased(connection, lease)
@@ -101,8 +102,11 @@ class SqlSweeping(SqlRowBatches):
             plan = plan_sweep(state, sources, now=now)
             after = self._carry_out(connection, account_id, family, state, rows, plan)
             swept = replace(after.request, lease_until=now + lease_us, modified_at=now)
-            self._store_request(connection, account_id, replace(after, request=swept))
-            return _count(connection, values)[0]
+            after = replace(after, request=swept)
+            self._store_request(connection, account_id, after)
+            head_revision += len(plan.writes)
+            result = batch_result(after, head_revision=head_revision, written=bool(plan.writes))
+            return Swept(_count(connection, values)[0], result)
 
         return self._database.write(work)
 

@@ -261,6 +261,7 @@ sync_request = Table(
     Column("operation", _Text, nullable=False),
     Column("result_message", _Text, nullable=False),
     Column("failure_count", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
     Column("run_full_sync", Boolean, nullable=False),
     Column("enrollment_id", _Text),
     Column("created_at", BigInteger, nullable=False),

@@ -12,7 +12,7 @@ from syncline.data.changes import Verdict
 from syncline.storage.contract.uploads import Judge
 from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.limits import check_batch, check_change, check_frames
-from syncline.storage.models import Change, CurrentRecord, Device, Receipt, UploadBatch, UploadOutcome
+from syncline.storage.models import Device
 from syncline.storage.sql.base import CONTACT_INTERVAL_US
 from syncline.storage.sql.conflicts import SqlConflicts
 from syncline.storage.sql.devices import SqlDevices
@@ -21,6 +21,7 @@ from syncline.storage.sql.receipts import SqlReceipts
 from syncline.storage.sql.tables import device, record
 from syncline.storage.sql.write_plan import CurrentRow, ItemName, WritePlan, keys_by_type
 from syncline.storage.sql.writing import SqlWriting
+from syncline.storage.upload_models import Change, CurrentRecord, Receipt, UploadBatch, UploadOutcome
 from syncline.storage.upload_plan import UploadPlan, UploadState, admit, plan_upload
 
 _THIS = (device.c.account_id == bindparam("of_account"), device.c.device_uuid == bindparam("of_device"))

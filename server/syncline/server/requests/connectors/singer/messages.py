@@ -16,7 +16,6 @@ class StreamSchema:
     """The rows of a stream are like this from now on."""
 
     stream: str
-    properties: Mapping[str, Any]
     key_properties: tuple[str, ...]
 
 
@@ -57,7 +56,7 @@ def parse_message(line: bytes, program: str) -> Message:
             return StreamRecord(_text(message["stream"]), _object(message["record"]))
         if kind == "SCHEMA":
             keys = tuple(map(_text, message.get("key_properties") or ()))
-            return StreamSchema(_text(message["stream"]), _object(message["schema"].get("properties") or {}), keys)
+            return StreamSchema(_text(message["stream"]), keys)
         if kind == "STATE":
             return State(message["value"])
         _text(kind)

@@ -85,7 +85,7 @@ class _Rows:
         """
         self._bytes += len(line)
         match parse_message(line, self._program):
-            case StreamSchema(stream, _, keys):
+            case StreamSchema(stream, keys):
                 self._keys[stream] = keys
             case StreamRecord(stream, record):
                 if stream not in self._keys:

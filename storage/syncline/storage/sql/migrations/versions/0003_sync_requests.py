@@ -66,6 +66,7 @@ def _create_requests() -> None:
         sa.Column("operation", _Text, nullable=False),
         sa.Column("result_message", _Text, nullable=False),
         sa.Column("failure_count", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("run_full_sync", sa.Boolean(), nullable=False),
         sa.Column("enrollment_id", _Text),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
