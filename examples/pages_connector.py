@@ -6,7 +6,14 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from syncline.server.requests.connectors.contract import ConnectorError, Incoming, IncomingRow, Job, Outgoing
+from syncline.server.requests.connectors.contract import (
+    ConnectorError,
+    DiscoveredStream,
+    Incoming,
+    IncomingRow,
+    Job,
+    Outgoing,
+)
 from syncline.storage.request_models import Operation
 
 
@@ -31,6 +38,11 @@ class PagesConnector:
             after = page[-1]["change"]
             yield Incoming(tuple(self._row(job, row) for row in page), json.dumps({"after": after}))
         yield Incoming((), json.dumps({"after": after}))
+
+    def discover(self, job: Job) -> list[DiscoveredStream]:
+        """One stream. What its rows are, the API does not tell: whoever wants its data declares the object type."""
+        name = job.settings["object_type"]
+        return [DiscoveredStream(name, None, selected=True, note="the API tells nothing of its fields")]
 
     def write(self, job: Job, records: Iterator[Outgoing]) -> Iterator[int]:  # noqa: ARG002
         """Not among the operations."""

@@ -23,13 +23,20 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the server may read."""
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[str]:
     """A process of its own: a server's log must not come between what commands print."""
     url = f"sqlite:///{tmp_path_factory.mktemp('server') / 'store.db'}"
     migrate(url)
     with closing(open_store(url)) as store:
         declare_notes(store)
-    with start_server(url, secret_key=base64.b64encode(bytes(32)).decode(), poll_seconds=0.05) as server:
+    key = base64.b64encode(bytes(32)).decode()
+    with start_server(url, secret_key=key, poll_seconds=0.05, file_roots=files) as server:
         yield server.address
 
 
@@ -100,6 +107,11 @@ def test_the_status_is_1_if_a_request_does_not_succeed(syncline: Syncline) -> No
     assert again["sync_request_id"] in syncline("requests", "list").stdout
     assert syncline("requests", "list", "--filter", "failureCount > 90").stdout == "no requests\n"
     syncline("requests", "cancel", again["sync_request_id"])
+    assert "last run    cancelled 20" in syncline("enrollments", "show", "waits").stdout
+    enrollments_told = map(json.loads, syncline("enrollments", "list", "--json").stdout.splitlines())
+    (waits,) = (each for each in enrollments_told if each["name"] == "waits")
+    assert waits["last_sync_request"]["sync_request_id"] == again["sync_request_id"]
+    assert waits["last_successful_sync_request"] is None
     assert syncline("enrollments", "remove", "waits").stdout == "waits is disconnected\n"
 
 
@@ -130,8 +142,47 @@ def test_an_enrollment_is_made_shown_and_changed(
     assert (now["name"], now["settings"], now["disabled"]) == ("ledger", {"host": "new", "port": 2}, True)
     assert sorted(now["secret_names"]) == ["other", "third"]
     assert "ledger" in syncline("enrollments", "list").stdout
+    assert "last run" not in syncline("enrollments", "show", "ledger").stdout
     assert json.loads(syncline("enrollments", "list", "--json").stdout)["name"] == "ledger"
     assert "external" in syncline("enrollments", "connectors").stdout
+
+
+def test_what_a_system_has_is_listed_and_inferred(syncline: Syncline, tmp_path: Path, files: Path) -> None:
+    (files / "parts.csv").write_text("id,size\n1,5\n2,7\n")
+    made = syncline("enrollments", "create", "drop", "--connector", "file", "--set", f"path={files}")
+    assert made.status == 0, made.stderr
+    listed = syncline("enrollments", "discover", "drop").stdout
+    assert "id* integer, size integer" in listed
+    (stream,) = map(json.loads, syncline("enrollments", "discover", "drop", "--json").stdout.splitlines())
+    assert (stream["object_type"]["primary_key"], stream["rows"], stream["selected"]) == (["id"], 2, True)
+    with ZipFile(tmp_path / "parts.zip", "w") as file:
+        file.writestr("parts.csv", "id,size\n1,5\n")
+    loaded = syncline("requests", "import", tmp_path / "parts.zip", "--infer-schema", "--json")
+    assert json.loads(loaded.stdout.splitlines()[-1])["progress"]["inserted"] == 1
+    assert syncline("enrollments", "discover", "nobody").status == 1
+
+
+def test_a_schedule_is_set_shown_changed_and_removed(syncline: Syncline) -> None:
+    made = syncline(
+        *("enrollments", "create", "nightly", "--connector", "external", "--schedule", "0 3 29 2 *"),
+        *("--time-zone", "Europe/Berlin", "--jitter", "300", "--full"),
+    )
+    assert "schedule    0 3 29 2 * Europe/Berlin +300 s read full" in made.stdout
+    assert "next run" in made.stdout
+    changed = syncline(
+        *("enrollments", "update", "nightly", "--jitter", "0", "--delta", "--operation", "check"),
+    )
+    assert "schedule    0 3 29 2 * Europe/Berlin check" in changed.stdout
+    assert "0 3 29 2 * Europe/Berlin check" in syncline("enrollments", "list", COLUMNS="300").stdout
+    kept = json.loads(syncline("enrollments", "update", "nightly", "--set", "a=b", "--json").stdout)
+    assert kept["schedule"]["cron"] == "0 3 29 2 *"
+    assert kept["next_run_at"]
+    refused = syncline("enrollments", "update", "nightly", "--schedule", "0 3 30 2 *")
+    assert refused.status == 1
+    assert "day-of-month is wrong: '30'" in refused.stderr
+    without = json.loads(syncline("enrollments", "update", "nightly", "--no-schedule", "--json").stdout)
+    assert (without["schedule"], without["next_run_at"]) == (None, None)
+    syncline("enrollments", "remove", "nightly")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +197,22 @@ def test_an_enrollment_is_made_shown_and_changed(
         (("enrollments", "create", "x", "--connector", "nothing"), 1, "`syncline enrollments connectors` shows"),
         (("enrollments", "create", "x", "--connector", "external", "--settings", "[1]"), 2, "one JSON object"),
         (("enrollments", "create", "x", "--connector", "external", "--settings", "{"), 2, "no JSON"),
+        (("enrollments", "create", "x", "--connector", "external", "--full"), 2, "there is no schedule"),
+        (
+            (
+                "enrollments",
+                "create",
+                "x",
+                "--connector",
+                "external",
+                "--schedule",
+                "* * * * *",
+                "--operation",
+                "dance",
+            ),
+            2,
+            "is none of read, write, check",
+        ),
         (("enrollments", "create", "x", "--connector", "external", "--secret-env", "k=NO_SUCH"), 2, "NO_SUCH"),
         (("enrollments", "create", "x", "--connector", "external", "--secret-file", "k=nothing"), 2, "cannot read"),
     ],
@@ -164,7 +231,7 @@ def test_a_secret_on_the_command_line_is_not_repeated(syncline: Syncline) -> Non
 
 COMMANDS = [
     *(("requests", name) for name in ("create", "import", "list", "show", "watch", "cancel", "retry", "details")),
-    *(("enrollments", name) for name in ("create", "list", "show", "update", "remove", "connectors")),
+    *(("enrollments", name) for name in ("create", "list", "show", "update", "remove", "discover", "connectors")),
 ]
 
 

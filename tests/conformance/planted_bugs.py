@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, delete, update
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from syncline.data.changes import Operation, Verdict, field_text
 from syncline.data.parsing import parse_object
@@ -17,11 +17,12 @@ from syncline.storage.conformance import ReferenceDevice
 from syncline.storage.conformance.device_file import HeldRow
 from syncline.storage.contract import Judge, Merge
 from syncline.storage.models import Collected, Feed, Position, QueueRead, RecordWrite, Session, WriteResult
-from syncline.storage.request_models import BatchResult, Lease, RowBatch, SourceRow
-from syncline.storage.row_plan import KnownSource, SourceName
+from syncline.storage.request_models import BatchResult, Enrollment, Lease, RowBatch, SourceRow
+from syncline.storage.request_moves import is_still_due
+from syncline.storage.row_plan import KnownSource, RowPlan, SourceName
 from syncline.storage.sql.request_rows import Family, StoredRequest
 from syncline.storage.sql.store import SqlStore
-from syncline.storage.sql.tables import account_head, upload_receipt
+from syncline.storage.sql.tables import account_head, sync_request, upload_receipt
 from syncline.storage.sql.write_plan import CurrentRow, ItemName
 from syncline.storage.upload_models import Change, CurrentRecord, Decision, Receipt, UploadBatch, UploadOutcome
 
@@ -220,6 +221,49 @@ class ParentDecidedWithoutItsLock(SqlStore):
     def _end_parent(self, connection: Connection, account_id: str, parent: StoredRequest, *, by: str, now: int) -> None:
         super()._end_parent(connection, account_id, parent, by=by, now=now)
         time.sleep(_UNLUCKY_S)
+
+
+class SchedulesNotCompared(SqlStore):
+    """A schedule is run and moved on though somebody did so since it was found to be due."""
+
+    def _locked_if_due(self, connection: Connection, account_id: str, due: Enrollment) -> Enrollment | None:
+        return self._enrollment(connection, account_id, due.enrollment_id)
+
+
+class SchedulesComparedWithoutALock(SqlStore):
+    """Workers that run a schedule at the same time do not see each other."""
+
+    def _locked_if_due(self, connection: Connection, account_id: str, due: Enrollment) -> Enrollment | None:
+        stored = self._enrollment(connection, account_id, due.enrollment_id)
+        time.sleep(_UNLUCKY_S)
+        return stored if is_still_due(stored, due) else None
+
+
+class SweepBeforeTheLastBatch(SqlStore):
+    """A parent does not wait for batches that have not come yet."""
+
+    def _end_parent(self, connection: Connection, account_id: str, parent: StoredRequest, *, by: str, now: int) -> None:
+        of_parent = sync_request.c.account_id == account_id, sync_request.c.parent_id == parent.request.request_id
+        came = connection.execute(select(func.count()).where(*of_parent)).scalar_one()
+        hasty = replace(parent, request=replace(parent.request, total_batches=came))
+        super()._end_parent(connection, account_id, hasty, by=by, now=now)
+
+
+class EachBatchSeesForItself(SqlStore):
+    """What a batch saw is noted as seen by the batch, and not by its parent, which is open still."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._writing = threading.local()
+
+    def _leased(self, connection: Connection, lease: Lease) -> Family:
+        self._writing.request_id = lease.request_id
+        return super()._leased(connection, lease)
+
+    def _store_sources(
+        self, connection: Connection, account_id: str, enrollment_id: str, plan: RowPlan, *, seen_by: str
+    ) -> None:
+        super()._store_sources(connection, account_id, enrollment_id, plan, seen_by=self._writing.request_id)
 
 
 class RowsComparedWithTheirRecords(SqlStore):

@@ -12,6 +12,7 @@ from syncline.storage.sql.opening import open_database
 from syncline.storage.sql.store import SqlStore
 from tests.conformance.planted_bugs import (
     DepartureAtAnEqualRevision,
+    EachBatchSeesForItself,
     HeadReadAfterRows,
     HeadTakenLast,
     LeasesNeverLost,
@@ -26,6 +27,9 @@ from tests.conformance.planted_bugs import (
     RevisionsFromASequence,
     RowsComparedWithTheirRecords,
     RowsReadAfterHead,
+    SchedulesComparedWithoutALock,
+    SchedulesNotCompared,
+    SweepBeforeTheLastBatch,
 )
 
 ROUNDS_MAX = 5
@@ -33,6 +37,11 @@ ROUNDS_MAX = 5
 
 SUITE = StoreConformance()
 Check = Callable[[Tenant], None]
+
+
+def sweeps_after_the_last_batch(tenant: Tenant) -> None:
+    """Batches that come in an order of their own."""
+    SUITE.test_g11_batches_in_any_order_are_one_full_run(tenant, (2, 0, 1))
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,12 @@ ON_ANY_DATABASE = [
         LeasesNeverLost,
         (SUITE.test_g11_who_lost_the_lease_does_nothing_more, SUITE.test_g11_a_request_ends_once),
     ),
+    Planted(SchedulesNotCompared, (SUITE.test_g11_who_comes_late_makes_no_request,)),
+    Planted(SweepBeforeTheLastBatch, (sweeps_after_the_last_batch,)),
+    Planted(
+        EachBatchSeesForItself,
+        (SUITE.test_g10_a_full_run_between_batches_and_they_leave_what_the_other_brought,),
+    ),
     Planted(
         RowsComparedWithTheirRecords,
         (
@@ -100,7 +115,14 @@ ON_POSTGRES_ONLY = [
         ),
     ),
     Planted(ReceiptsReadBeforeTheLock, (SUITE.test_g6_one_message_from_many_threads_is_done_once,)),
-    Planted(ParentDecidedWithoutItsLock, (SUITE.test_g11_a_parent_ends_when_its_batches_end_at_once,)),
+    Planted(
+        ParentDecidedWithoutItsLock,
+        (
+            SUITE.test_g11_a_parent_ends_when_its_batches_end_at_once,
+            SUITE.test_g11_batches_that_end_at_once_let_their_parent_run_once,
+        ),
+    ),
+    Planted(SchedulesComparedWithoutALock, (SUITE.test_g11_one_of_many_workers_makes_the_request,)),
     Planted(RowsReadAfterHead, (SUITE.test_g5_readers_see_whole_transactions,)),
 ]
 

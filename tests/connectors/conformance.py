@@ -9,11 +9,14 @@ import json
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
 from syncline.data.schema import Field, FieldType, ObjectType, Schema
+from syncline.data.schema_rules import check_object_type
 from syncline.server.requests.connectors.contract import Connector, ConnectorError, Incoming, IncomingRow, Job, Outgoing
 from syncline.storage.request_models import Operation
 
@@ -169,10 +172,31 @@ class ConnectorConformance:
         source.put({1: "a"})
         assert source.connector.check(source.job())
 
+    def test_what_there_is_can_be_read_once_it_is_declared(self, source: Source) -> None:
+        source.put({1: "a", 2: "b"})
+        job = replace(source.job(), schema=Schema(1, ()), scope="found")
+        streams = [stream for stream in source.connector.discover(job) if stream.selected]
+        assert streams
+        assert all(stream.object_type is not None or stream.note for stream in streams)
+        for kind in (stream.object_type for stream in streams if stream.object_type is not None):
+            check_object_type(kind)
+            assert (kind.name, kind.scope, kind.primary_key) == ("notes", "found", ("id",))
+            declared = replace(job, schema=Schema(2, (kind,)))
+            assert notes_of(list(source.connector.read(declared))) == {1: "a", 2: "b"}
+            (again,) = (stream for stream in source.connector.discover(declared) if stream.selected)
+            assert again.object_type == kind
+
+    def test_a_stopped_look_ends(self, source: Source) -> None:
+        source.put(_SOME)
+        before = source.opened()
+        with suppress(ConnectorError):
+            source.connector.discover(source.job(stopped=lambda: True))
+        assert source.opened() == before
+
     def test_no_secret_is_told(self, source: Source) -> None:
         for job in source.broken():
             told = [repr(job), repr(source.connector)]
-            for attempt in (self._check_settings, self._check, self._read):
+            for attempt in (self._check_settings, self._check, self._discover, self._read):
                 try:
                     attempt(source.connector, job)
                 except ConnectorError as fault:
@@ -188,6 +212,10 @@ class ConnectorConformance:
     @staticmethod
     def _check(connector: Connector, job: Job) -> None:
         connector.check(job)
+
+    @staticmethod
+    def _discover(connector: Connector, job: Job) -> None:
+        connector.discover(job)
 
     @staticmethod
     def _read(connector: Connector, job: Job) -> None:

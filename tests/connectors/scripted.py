@@ -3,7 +3,7 @@
 Settings: `rows`, how many there are; `batch`, rows of one batch; `pause`, seconds before each batch; `without`, numbers
 of rows that are gone; `text`, of all rows; `bad`, numbers of rows that do not fit; `fail_after`, rows after which it
 fails, and `fail_for_good`, `fail_with`; `hang_after`, rows after which it waits for ever, and `deaf`, whether it then
-heeds nobody.
+heeds nobody; `has`, object types with the types of their fields, each with `id` as key, that are to be found.
 """
 
 from __future__ import annotations
@@ -11,10 +11,19 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from syncline.server.requests.connectors.contract import ConnectorError, Incoming, IncomingRow, Job, Outgoing
+from syncline.data.schema import Field, FieldType, ObjectType
+from syncline.server.requests.connectors.contract import (
+    ConnectorError,
+    DiscoveredStream,
+    Incoming,
+    IncomingRow,
+    Job,
+    Outgoing,
+)
 from syncline.storage.request_models import Operation
 
 
@@ -61,14 +70,26 @@ class Scripted:
             self.opened -= 1
 
     def write(self, job: Job, records: Iterator[Outgoing]) -> Iterator[int]:
-        """Keep the records; all of a batch are stored."""
+        """Keep the records; all of a batch are stored, but only `behind` batches later."""
         self.cursors.append(job.cursor)
         size, count = job.settings.get("batch", 1_000), 0
+        outstanding: deque[int] = deque()
         for count, record in enumerate(records, start=1):
             self.written.append(record)
             if count % size == 0:
-                yield record.revision
-                self._misbehave(job, count)
+                outstanding.append(record.revision)
+                if len(outstanding) > job.settings.get("behind", 0):
+                    yield outstanding.popleft()
+                    self._misbehave(job, count)
+        yield from outstanding
+
+    def discover(self, job: Job) -> list[DiscoveredStream]:
+        """Fail, hang, or find what there is."""
+        self._misbehave(job, 0)
+        return [
+            DiscoveredStream(name, _kind(name, job.scope, fields), selected=True)
+            for name, fields in job.settings.get("has", {}).items()
+        ]
 
     def check(self, job: Job) -> str:
         """Fail, hang, or find something."""
@@ -96,3 +117,9 @@ class Scripted:
             raise ConnectorError(f"the system said no to {password}", for_good=settings.get("fail_for_good", False))
         time.sleep(settings.get("pause", 0))
         return False
+
+
+def _kind(name: str, scope: str, fields: Mapping[str, str]) -> ObjectType:
+    key = Field("id", FieldType.STRING, required=True)
+    others = (Field(field, FieldType(kind)) for field, kind in fields.items())
+    return ObjectType(name, scope, (key, *others), ("id",))

@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, select
 
+from syncline.data.fields import check_record
 from syncline.data.schema import Field, FieldType, ObjectType, Relationship, Schema
 from syncline.server.requests.connectors.contract import BadRow, ConnectorError, Incoming, Job, Outgoing
 from syncline.server.requests.connectors.sql import SqlConnector
@@ -393,3 +394,33 @@ def test_databases_without_an_upsert_of_their_own_are_looked_at_first() -> None:
             upsert_one_by_one(connection, table, ["id"], [{"id": 1, "text": text}, {"id": 2, "text": None}])
         assert connection.execute(select(table).order_by(table.c.id)).all() == [(1, "b"), (2, None)]
     engine.dispose()
+
+
+def test_what_postgres_has_can_be_read_as_it_was_found(postgres_notes: PostgresNotes) -> None:
+    postgres_notes.run("CREATE TYPE mood AS ENUM ('good', 'bad')")
+    postgres_notes.run(
+        "CREATE TABLE samples (part uuid, no smallint, name char(3), price numeric(9, 2), size real, ok boolean,"
+        " day date, at timestamptz, hour time, tags text[], more jsonb, photo bytea, mood mood, place inet,"
+        " PRIMARY KEY (part, no))"
+    )
+    postgres_notes.run(
+        "INSERT INTO samples VALUES (gen_random_uuid(), 1, 'abc', 1.5, 0.25, true, '2013-01-31', now(), '05:00',"
+        """ '{a,b}', '{"a": [1]}', 'x', 'good', '10.0.0.1')"""
+    )
+    looking = job_of(postgres_notes, {}, Schema())
+    notes, samples = SQL.discover(looking)
+    assert (notes.name, samples.name, samples.selected) == ("notes", "samples", False)
+    assert samples.object_type is not None
+    assert samples.note == "'place' is left out: its type is none that is known here"
+    assert [field.type.value for field in samples.object_type.fields] == [
+        *("string", "integer", "string", "decimal", "number", "boolean", "date", "timestamp", "string"),
+        *("json", "json", "string", "string"),
+    ]
+    reading = job_of(
+        postgres_notes,
+        {"samples": {"table": "samples", "key": ["part", "no"]}},
+        Schema(1, (samples.object_type,)),
+    )
+    (row,) = (row for batch in SQL.read(reading) for row in batch.rows)
+    check_record(samples.object_type, row.data)
+    assert row.data.keys() == {field.name for field in samples.object_type.fields}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from syncline.data.schema import Field, FieldType
 from syncline.server.requests.connectors.registry import Connectors
 from syncline.server.requests.runner import Runner
 from syncline.storage import open_store
@@ -63,3 +65,31 @@ def test_a_failed_check_says_what_is_missing(site: Site, sql_notes: Notes) -> No
     assert request.status is RequestStatus.FAILED
     assert request.result_message == "0 of 1 tables are there; there is no table notes"
     assert request.enrollment_id == ENROLLMENT_ID
+
+
+def test_tables_bring_their_schema_and_what_it_gains(site: Site, sql_notes: Notes) -> None:
+    table = {"table": "notes", "key": ["id"]}
+    [known] = site.store.list_enrollments(ACCOUNT)
+    settings = {"url": sql_notes.settings["url"], "tables": {"copied": table}, "schema": "inferred"}
+    own = replace(known, settings=json.dumps(settings), modified_at=known.modified_at + 1)
+    site.store.put_enrollment(ACCOUNT, own, expected_modified_at=known.modified_at)
+    sql_notes.put({1: "a", 2: "b"})
+    first = site.run(site.ask(full=True))
+    assert (first.status, first.progress.inserted) == (RequestStatus.SUCCESS, 2), first.result_message
+    before = site.store.read_schema(ACCOUNT)
+    kind = before.object_type("copied")
+    assert kind is not None
+    assert kind.primary_key == ("id",)
+    length = 100 if isinstance(sql_notes, PostgresNotes) else 0
+    assert [(field.name, field.type) for field in kind.fields] == [
+        *(("id", FieldType.INTEGER), ("text", FieldType.STRING), ("changed", FieldType.INTEGER)),
+    ]
+    assert kind.fields[1].max_length == length
+    again = site.run(site.ask(full=True))
+    assert (again.progress.skipped, site.store.read_schema(ACCOUNT).version) == (2, before.version)
+    sql_notes.run("ALTER TABLE notes ADD COLUMN price double precision")
+    sql_notes.run("UPDATE notes SET price = 1.5 WHERE id = 1")
+    assert site.run(site.ask(full=True)).progress.updated == 1
+    grown = site.store.read_schema(ACCOUNT).object_type("copied")
+    assert grown is not None
+    assert grown.fields[-1] == Field("price", FieldType.NUMBER)

@@ -36,6 +36,9 @@ class HintLog:
         assert account_id == ACCOUNT
         self.heads.append(revision)
 
+    def request_made(self, account_id: str) -> None:
+        assert account_id == ACCOUNT
+
     def requests_changed(self, account_id: str) -> None:
         assert account_id == ACCOUNT
 

@@ -11,12 +11,14 @@ from sqlalchemy import Engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 
-from syncline.storage.sql import claiming
+from syncline.storage.sql import claiming, scheduling
 from syncline.storage.sql.tables import metadata
 
 _DIALECTS = (sqlite.dialect(), psycopg.dialect())  # type: ignore[no-untyped-call]
 CROSSING_ACCOUNTS = frozenset(
-    str(statement.compile(dialect=dialect)) for statement in claiming.CROSSING_ACCOUNTS for dialect in _DIALECTS
+    str(statement.compile(dialect=dialect))
+    for statement in claiming.CROSSING_ACCOUNTS + scheduling.CROSSING_ACCOUNTS
+    for dialect in _DIALECTS
 )
 """Statements that may look across accounts, as they reach the driver: what a worker looks for."""
 

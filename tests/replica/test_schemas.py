@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from syncline.data.schema import Field, FieldType, ObjectType, Schema
 from tests.replica.building import ITEM, OTHER, Bench, Item, page, put, segment
@@ -77,3 +78,18 @@ def test_a_join_of_two_views_uses_an_index(bench: Bench) -> None:
     bench.apply(page(checkpoint=1, feeds=()))
     plan = bench.reader.query("EXPLAIN QUERY PLAN SELECT * FROM item JOIN other ON item.name = other.name")
     assert any("AUTOMATIC" in row["detail"] for row in plan)
+
+
+def test_a_whole_number_that_became_any_number_shows_fractions_without_rewriting_rows(bench: Bench) -> None:
+    """A view of the application's own, over ours, does not get in the way, and column types follow."""
+    bench.apply(page(segment(Item("a", 1, {"name": "x", "size": 5})), checkpoint=1))
+    bench.connection.execute("CREATE VIEW mine AS SELECT size FROM item ORDER BY _key")
+    changed = bench.connection.total_changes
+    wider = tuple(replace(each, type=FieldType.NUMBER) if each.name == "size" else each for each in ITEM.fields)
+    for version in (2, 3):  # the second time there is nothing to do
+        bench.use_schema(Schema(version, (replace(ITEM, fields=wider), OTHER)))
+    assert bench.connection.total_changes - changed == 4, "two schemas, and their versions"
+    bench.start()
+    bench.apply(page(segment(Item("b", 2, {"name": "y", "size": 1.5}), above=1), checkpoint=2))
+    assert [(row[0], type(row[0])) for row in bench.reader.query("SELECT size FROM mine")] == [(5, float), (1.5, float)]
+    assert [row[0] for row in bench.reader.query("SELECT _key FROM item WHERE size > 1.2 AND size < 2")] == ["b"]

@@ -32,7 +32,7 @@ class Shop:
         if settings != {"url": "https://shop.example"} or set(secrets) - {"password", "token"}:
             raise ConnectorError("url: must be that of the shop", for_good=True)
 
-    read = write = check = None
+    read = write = discover = check = None
 
 shop = Shop()
 nothing = 5
@@ -136,6 +136,40 @@ async def test_an_enrollment_in_use_is_not_removed(calls: RequestCalls) -> None:
     await calls.create(made.app_enrollment_id)
 
     assert await refusal(calls.remove(made.app_enrollment_id)) == ("FAILED_PRECONDITION", "ENROLLMENT_BUSY")
+
+
+async def test_an_enrollment_tells_of_its_last_runs(calls: RequestCalls) -> None:
+    made = await calls.enroll()
+    assert not made.HasField("last_sync_request")
+    assert not made.HasField("last_successful_sync_request")
+    await calls.create(made.app_enrollment_id)
+    done = await calls.run_outside("SUCCESS")
+    failed_id = (await calls.create(made.app_enrollment_id)).sync_request_id
+    failed = await calls.run_outside("FAILED")
+    assert failed.sync_request_id == failed_id
+
+    (listed,) = (await calls.enrollments.ListAppEnrollments(pb2.ListAppEnrollmentsRequest())).app_enrollments
+
+    assert (listed.last_sync_request, listed.last_successful_sync_request) == (failed, done)
+    assert await get(calls, made.app_enrollment_id) == listed
+    assert (await update(calls, listed)).last_successful_sync_request == done
+
+
+@pytest.mark.parametrize("seconds", [-1, 1 << 62, -1 << 63, 253_402_300_800])
+async def test_a_time_that_no_calendar_has_is_none_that_was_read(calls: RequestCalls, seconds: int) -> None:
+    made = await calls.enroll()
+    made.modify_time.seconds = seconds
+
+    assert await bad_fields(update(calls, made)) == ["app_enrollment.modify_time"]
+
+
+async def test_an_error_with_many_long_names_arrives_whole(calls: RequestCalls) -> None:
+    secrets = {chr(0x1F600 + number) * 100: "\0" for number in range(50)}
+
+    fields = await bad_fields(calls.enroll(secrets=secrets))
+
+    assert 1 <= len(fields) <= 20
+    assert fields[0] == f"secrets[{chr(0x1F600) * 100}]"
 
 
 async def test_secrets_are_set_kept_and_removed_and_never_answered(app: RunningApp, calls: RequestCalls) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from syncline.server.background import sweep
+from syncline.server.background import sweep, sweep_requests
 from syncline.storage import Store
 from syncline.storage.errors import StoreUnavailable
 from syncline.storage.models import DeviceState
 from tests.harness.server import running_app
 from tests.harness.wire import delete_note, error_of, keys, next_page, notes, wire_device
+from tests.service.requesting import refusal, request_calls, row, status
 
 
 async def test_g10_deletes_stay_deleted_an_expired_device_resynchronises_in_full(store: Store) -> None:
@@ -50,3 +51,36 @@ async def test_an_unreachable_store_does_not_end_the_watch(store: Store, monkeyp
         assert keys([await next_page(stream)]) == ["n0"]
         assert failures >= 3
         stream.cancel()
+
+
+async def test_what_was_uploaded_goes_after_its_time_and_the_request_after_its_own(store: Store) -> None:
+    settings = {"embedded_worker": False, "payload_days": 0}
+    async with running_app(store, **settings) as server, request_calls(server.address) as calls:
+        cancelled = await calls.cancel((await calls.load([row("a")])).sync_request_id)
+        waiting = await calls.load([row("b")])
+        again = await calls.retry(cancelled.sync_request_id, request_id=cancelled.sync_request_id)
+
+        await sweep_requests(server.environment)
+
+        assert store.read_payload("dev", cancelled.sync_request_id, after=0) is None
+        assert store.read_payload("dev", waiting.sync_request_id, after=0) is not None
+        refused = calls.retry(cancelled.sync_request_id)
+        assert await refusal(refused) == ("FAILED_PRECONDITION", "SYNC_REQUEST_STATE")
+        assert await calls.retry(cancelled.sync_request_id, request_id=cancelled.sync_request_id) == again
+        assert await calls.get(cancelled.sync_request_id) == cancelled
+
+    async with running_app(store, request_days=1e-12, **settings) as server, request_calls(server.address) as calls:
+        await sweep_requests(server.environment)
+
+        assert await refusal(calls.get(cancelled.sync_request_id)) == ("NOT_FOUND", "SYNC_REQUEST_NOT_FOUND")
+        assert status(await calls.get(waiting.sync_request_id)) == "CONNECTOR"
+
+
+async def test_requests_stay_for_ever_where_that_is_wanted(store: Store) -> None:
+    settings = {"embedded_worker": False, "payload_days": 0, "request_days": 0}
+    async with running_app(store, **settings) as server, request_calls(server.address) as calls:
+        cancelled = await calls.cancel((await calls.load([row("a")])).sync_request_id)
+
+        await sweep_requests(server.environment)
+
+        assert await calls.get(cancelled.sync_request_id) == cancelled

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from syncline.server import limits
 from syncline.server.requests.records_payload import unpack_rows
 from syncline.server.requests.retry import payload_chunks
 from syncline.storage import Store
@@ -143,6 +144,7 @@ async def test_batches_belong_to_a_parent_that_their_first_one_makes(calls: Requ
     await calls.cancel(parent_id)
     ended = await calls.get(parent_id, include="details")
     assert list(ended.details.batch_sync_request_ids) == [first.sync_request_id, second.sync_request_id]
+    assert await refusal(calls.retry(parent_id)) == WRONG_STATE
 
 
 # What came of them
@@ -203,6 +205,20 @@ async def test_a_list_tells_details_of_those_that_have_ended(calls: RequestCalls
         ("SUCCESS", True),
         ("CONNECTOR", False),
     ]
+
+
+async def test_a_page_is_cut_before_it_is_too_large_for_a_message(
+    calls: RequestCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [(await calls.load([])).sync_request_id for _ in range(3)]
+    monkeypatch.setattr(limits, "REQUESTS_BYTES_MAX", 1)
+
+    asked = {"order_by": "sync_request_id", "page_size": 3}
+    pages = [await calls.list(**asked)]
+    while pages[-1].next_page_token:
+        pages.append(await calls.list(**asked, page_token=pages[-1].next_page_token))
+
+    assert [[one.sync_request_id for one in page.sync_requests] for page in pages] == [[each] for each in sorted(made)]
 
 
 # Cancelling and retrying

@@ -188,6 +188,15 @@ async def test_what_is_wrong_inside_is_named_by_entry(uploader: Uploader) -> Non
     )
 
 
+async def test_a_name_that_is_far_too_long_is_cut_in_what_is_told(uploader: Uploader) -> None:
+    name = "n" * 20_000 + ".csv"
+
+    reason, ((entry, rule),) = await uploader.refusal(*messages(made_zip({name: b"id\n"})))
+
+    assert (reason, entry) == ("PAYLOAD_INVALID", "n" * 150 + "…")
+    assert len(rule) <= 301
+
+
 async def test_an_unknown_enrollment_is_refused(uploader: Uploader) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await uploader.send(messages(NOTES_ZIP, app_enrollment_id=str(uuid4())))

@@ -107,22 +107,29 @@ async def _as_it_is(message: upload_pb2.UploadRequest) -> upload_pb2.UploadReque
     return message
 
 
-async def test_never_more_than_one_message_is_read_ahead() -> None:
+async def test_one_message_is_taken_ahead_and_read_when_it_is_time() -> None:
     taken: list[int] = []
+    read: list[int] = []
 
     async def requests() -> AsyncIterator[upload_pb2.UploadRequest]:
         for number in range(5):
             taken.append(number)
             yield upload_pb2.UploadRequest(settled_through=number)
 
-    messages = _Messages(requests(), _as_it_is, Drain())
+    async def note(request: upload_pb2.UploadRequest) -> upload_pb2.UploadRequest:
+        read.append(request.settled_through)
+        return request
+
+    messages = _Messages(requests(), note, Drain())
     for number in range(5):
         message = await messages.next()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0)
         assert message is not None
         assert message.settled_through == number
         assert len(taken) <= number + 2
+        assert len(read) == number + 1
+        messages.read_on()
     assert await messages.next() is None
     await messages.close()
 

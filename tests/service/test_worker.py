@@ -399,6 +399,15 @@ def test_a_write_that_failed_goes_on_behind_what_was_stored(site: Site) -> None:
     assert [record.key for record in site.connector.written] == ["k0", "k1", "k2", "k3", "k4"]
 
 
+def test_a_target_may_be_far_behind_with_what_it_was_given(site: Site) -> None:
+    writes = [record_write(NOTES, {"id": f"k{number}"}, modified_at=1) for number in range(2_000)]
+    site.store.write_records(ACCOUNT, writes)
+    site.enroll(batch=50, behind=100)
+    request = site.run(site.ask(Operation.WRITE))
+    assert (request.result_message, request.progress.read) == ("2,000 written", 2_000)
+    assert len(site.connector.written) == 2_000
+
+
 def test_a_write_begins_anew_when_the_history_was_replaced(site: Site) -> None:
     site.store.write_records(ACCOUNT, [record_write(NOTES, {"id": "k0"}, modified_at=1)])
     site.enroll()

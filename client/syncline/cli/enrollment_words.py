@@ -11,7 +11,9 @@ from uuid import UUID
 
 import typer
 
-from syncline.client import Enrollment, EnrollmentClient, EnrollmentNotFound
+from syncline.cli.output import local_datetime
+from syncline.client import Enrollment, EnrollmentClient, EnrollmentNotFound, SyncRequest
+from syncline.data.schema import ObjectType
 
 
 def find_enrollment(client: EnrollmentClient, word: str) -> Enrollment:
@@ -23,6 +25,11 @@ def find_enrollment(client: EnrollmentClient, word: str) -> Enrollment:
         if enrollment.name == word:
             return enrollment
     raise EnrollmentNotFound(f"there is no enrollment {word!r}")
+
+
+def run_text(run: SyncRequest | None) -> str:
+    """What a list says of an enrollment's last request."""
+    return "" if run is None else f"{run.status.value} {local_datetime(run.modified_at)}"
 
 
 def enrollment_id_of(word: str, server: str, *, token: str | None, ca_file: Path | None) -> str:
@@ -76,6 +83,13 @@ def read_secrets(files: Sequence[str], variables: Sequence[str], prompts: Sequen
     for name in prompts:
         secrets[name] = typer.prompt(name, hide_input=True, err=True)
     return secrets
+
+
+def fields_shown(kind: ObjectType) -> str:
+    """The fields with their types, such as `id* integer, name string`."""
+    return ", ".join(
+        f"{field.name}{'*' if field.name in kind.primary_key else ''} {field.type.value}" for field in kind.fields
+    )
 
 
 def _as_uuid(word: str) -> UUID | None:

@@ -7,9 +7,18 @@ from typing import Annotated
 
 import typer
 
-from syncline.cli.enrollment_words import find_enrollment, read_secrets, read_settings
+from syncline.cli.enrollment_words import fields_shown, find_enrollment, read_secrets, read_settings, run_text
 from syncline.cli.options import CaFileOption, JsonLinesOption, ServerOption, TokenOption
-from syncline.cli.output import compact, local_datetime, print_json_line, print_line, print_table
+from syncline.cli.output import compact, local_datetime, print_json_line, print_line, print_table, right
+from syncline.cli.schedule_words import (
+    FullOption,
+    JitterOption,
+    OperationOption,
+    ScheduleOption,
+    ScheduleWords,
+    TimeZoneOption,
+    schedule_text,
+)
 from syncline.client import Enrollment, EnrollmentClient
 
 EnrollmentArgument = Annotated[
@@ -42,7 +51,11 @@ SecretPromptOption = Annotated[
     list[str] | None,
     typer.Option("--secret-prompt", metavar="NAME", help="A secret, to be typed in. May be repeated."),
 ]
+NoScheduleOption = Annotated[bool, typer.Option("--no-schedule", help="No requests by themselves any more.")]
 DisabledOption = Annotated[bool, typer.Option("--disabled", help="No request is to run yet.")]
+
+_DISCOVER_SECONDS = 70.0
+"""The server ends a look after a minute."""
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +66,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("update")(update)
     group.command("remove")(remove)
+    group.command("discover")(discover)
     group.command("connectors")(connectors)
     app.add_typer(group)
 
@@ -67,6 +81,11 @@ def create(
     secret_variables: SecretEnvOption = None,
     secret_prompts: SecretPromptOption = None,
     disabled: DisabledOption = False,
+    schedule: ScheduleOption = None,
+    time_zone: TimeZoneOption = None,
+    jitter: JitterOption = None,
+    operation: OperationOption = None,
+    full: FullOption = None,
     token: TokenOption = None,
     ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
@@ -74,8 +93,9 @@ def create(
     """Connect a system. Secrets never stand on the command line, and the server never shows them."""
     read = read_settings(settings, assignments or ())
     secrets = read_secrets(secret_files or (), secret_variables or (), secret_prompts or ())
+    planned = ScheduleWords(schedule, time_zone, jitter, operation, full).applied(None)
     with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
-        made = client.create(name, connector, settings=read, secrets=secrets, disabled=disabled)
+        made = client.create(name, connector, settings=read, secrets=secrets, disabled=disabled, schedule=planned)
     _print(made, as_json=as_json)
 
 
@@ -90,7 +110,7 @@ def list_enrollments(
             print_json_line(enrollment)
     elif listed:
         print_table(
-            ("name", "enrollment", "connector", "settings", "secrets", "disabled"),
+            ("name", "enrollment", "connector", "settings", "secrets", "schedule", "next run", "last run", "disabled"),
             (
                 (
                     each.name,
@@ -98,6 +118,9 @@ def list_enrollments(
                     each.connector,
                     compact(each.settings),
                     ", ".join(each.secret_names),
+                    schedule_text(each.schedule),
+                    local_datetime(each.next_run_at) if each.next_run_at else "",
+                    run_text(each.last_sync_request),
                     "disabled" if each.disabled else "",
                 )
                 for each in listed
@@ -137,6 +160,12 @@ def update(
     disabled: Annotated[
         bool | None, typer.Option("--disable/--enable", help="No new request runs while it is disabled.")
     ] = None,
+    schedule: ScheduleOption = None,
+    time_zone: TimeZoneOption = None,
+    jitter: JitterOption = None,
+    operation: OperationOption = None,
+    full: FullOption = None,
+    no_schedule: NoScheduleOption = False,
     token: TokenOption = None,
     ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
@@ -145,6 +174,7 @@ def update(
     read = read_settings(settings, assignments or ()) or {}
     secrets = dict.fromkeys(remove_secrets or (), "")
     secrets.update(read_secrets(secret_files or (), secret_variables or (), secret_prompts or ()))
+    words = ScheduleWords(schedule, time_zone, jitter, operation, full)
     with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
         found = find_enrollment(client, enrollment)
         kept = {} if settings is not None else found.settings
@@ -153,6 +183,7 @@ def update(
             name=found.name if name is None else name,
             settings={key: value for key, value in {**kept, **read}.items() if key not in (unset or ())},
             disabled=found.disabled if disabled is None else disabled,
+            schedule=words.applied(None if no_schedule else found.schedule),
         )
         _print(client.update(changed, secrets=secrets), as_json=as_json)
 
@@ -172,6 +203,38 @@ def remove(
         print_json_line(found)
     else:
         print_line(f"{found.name} is disconnected")
+
+
+def discover(
+    enrollment: EnrollmentArgument,
+    server: ServerOption,
+    token: TokenOption = None,
+    ca_file: CaFileOption = None,
+    as_json: JsonLinesOption = False,
+) -> None:
+    """Have the server connect to a system, and list what it has. A * marks the key; types are as they would be."""
+    with EnrollmentClient(server, token=token, ca_file=ca_file, deadline_s=_DISCOVER_SECONDS) as client:
+        streams = client.discover(find_enrollment(client, enrollment).app_enrollment_id)
+    if as_json:
+        for stream in streams:
+            print_json_line(stream)
+    elif streams:
+        print_table(
+            ("stream", "read", "object type", right("rows"), "fields", "note"),
+            (
+                (
+                    each.name,
+                    "yes" if each.selected else "",
+                    each.object_type.name if each.object_type else "",
+                    f"{each.rows:,}" if each.rows else "",
+                    fields_shown(each.object_type) if each.object_type else "",
+                    each.note,
+                )
+                for each in streams
+            ),
+        )
+    else:
+        print_line("nothing was found")
 
 
 def connectors(
@@ -202,6 +265,10 @@ def _print(enrollment: Enrollment, *, as_json: bool) -> None:
         "connector": enrollment.connector,
         "settings": compact(enrollment.settings),
         "secrets": ", ".join(enrollment.secret_names),
+        "schedule": schedule_text(enrollment.schedule),
+        "next run": local_datetime(enrollment.next_run_at) if enrollment.next_run_at else "",
+        "last run": run_text(enrollment.last_sync_request),
+        "succeeded": run_text(enrollment.last_successful_sync_request),
         "disabled": "yes" if enrollment.disabled else "",
         "made": local_datetime(enrollment.created_at),
         "changed": f"{local_datetime(enrollment.modified_at)} by {enrollment.modified_by}",

@@ -71,7 +71,7 @@ def print_request(request: SyncRequest) -> None:
         "failures": request.failure_count,
         "made": local_datetime(request.created_at),
         "changed": f"{local_datetime(request.modified_at)} by {request.modified_by}",
-        "due": "" if request.status.is_final else local_datetime(request.due_at),
+        "due": "" if request.status.is_final or request.due_at is None else local_datetime(request.due_at),
         "rows": _counts(request),
     }
     for name, fact in facts.items():

@@ -55,6 +55,13 @@ OfOption = Annotated[
 OnMatchOption = Annotated[
     OnMatch, typer.Option("--on-match", help="What happens to rows whose record is there already.")
 ]
+InferOption = Annotated[
+    bool,
+    typer.Option(
+        "--infer-schema",
+        help="Add to the schema what it lacks of the file. The key of a new object type: the column id, or the first.",
+    ),
+]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="End when the server has the file.")]
 
 
@@ -100,6 +107,7 @@ def import_file(
     enrollment: OfOption = None,
     full: FullFileOption = False,
     on_match: OnMatchOption = OnMatch.UPDATE,
+    infer_schema: InferOption = False,
     request_id: RequestIdOption = None,
     no_wait: NoWaitOption = False,
     token: TokenOption = None,
@@ -120,6 +128,7 @@ def import_file(
                 enrollment_id=enrollment_id,
                 full=full,
                 on_match=on_match,
+                infer_schema=infer_schema,
                 request_id=request_id,
                 progress=progress,
             )

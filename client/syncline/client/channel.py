@@ -26,7 +26,7 @@ _REPEATED = {
         "RetrySyncRequest",
         "ListSyncRequestDetails",
     ),
-    "AppEnrollmentService": ("GetAppEnrollment", "ListAppEnrollments", "ListConnectors"),
+    "AppEnrollmentService": ("GetAppEnrollment", "ListAppEnrollments", "DiscoverStreams", "ListConnectors"),
 }
 """Calls that may be repeated without harm, by service."""
 

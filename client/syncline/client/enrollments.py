@@ -12,11 +12,13 @@ from syncline.client.request_messages import (
     connector_from,
     create_enrollment_request,
     delete_enrollment_request,
+    discover_request,
     enrollment_from,
     get_enrollment_request,
+    stream_from,
     update_enrollment_request,
 )
-from syncline.client.request_models import Connector, Enrollment, Id
+from syncline.client.request_models import Connector, DiscoveredStream, Enrollment, Id, Schedule
 from syncline.v1 import app_enrollment_service_pb2
 from syncline.v1.app_enrollment_service_pb2_grpc import AppEnrollmentServiceStub
 
@@ -55,6 +57,7 @@ class EnrollmentClient(Connection):
         settings: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
         disabled: bool = False,
+        schedule: Schedule | None = None,
     ) -> Enrollment:
         """Connect a system.
 
@@ -64,14 +67,20 @@ class EnrollmentClient(Connection):
             settings: The connector's. No secrets.
             secrets: By name. They are encrypted where they are stored, and never come back.
             disabled: No request is to run yet.
+            schedule: When requests are made by themselves.
 
         Raises:
             NameTaken: another enrollment has the name.
             ConnectorNotFound: no such connector is installed.
-            InvalidField: the connector does not take the settings.
+            InvalidField: the connector does not take the settings, or the schedule is wrong.
         """
         request = create_enrollment_request(
-            name, connector, settings=settings or {}, secrets=secrets or {}, disabled=disabled
+            name,
+            connector,
+            settings=settings or {},
+            secrets=secrets or {},
+            disabled=disabled,
+            schedule=schedule,
         )
         return enrollment_from(self._call(self._stub.CreateAppEnrollment, request))
 
@@ -96,7 +105,7 @@ class EnrollmentClient(Connection):
             EnrollmentNotFound: it is not there.
             EnrollmentChanged: somebody changed it since it was read.
             NameTaken: another enrollment has the name.
-            InvalidField: the connector does not take the settings.
+            InvalidField: the connector does not take the settings, or the schedule is wrong.
         """
         request = update_enrollment_request(enrollment, secrets=secrets or {})
         return enrollment_from(self._call(self._stub.UpdateAppEnrollment, request))
@@ -109,6 +118,18 @@ class EnrollmentClient(Connection):
             EnrollmentBusy: a request of it has not ended.
         """
         self._call(self._stub.DeleteAppEnrollment, delete_enrollment_request(enrollment_id))
+
+    def discover(self, enrollment_id: Id) -> tuple[DiscoveredStream, ...]:
+        """Have the server connect to the system, and find out what it has. Changes nothing.
+
+        Raises:
+            EnrollmentNotFound: it is not there.
+            ConnectorFailed: the system is not there, or not as it must be, or takes more than a minute.
+            ConnectorNotFound: its connector is not installed.
+            InvalidField: its connector is `external`, which has no code on the server.
+        """
+        response = self._call(self._stub.DiscoverStreams, discover_request(enrollment_id))
+        return tuple(map(stream_from, response.streams))
 
     def connectors(self) -> tuple[Connector, ...]:
         """The connectors that are installed on the server, by name."""

@@ -42,6 +42,7 @@ from syncline.client.rejections import (
 from syncline.client.request_errors import (
     BatchInvalid,
     BatchOutOfOrder,
+    ConnectorFailed,
     ConnectorNotFound,
     EnrollmentBusy,
     EnrollmentChanged,
@@ -103,5 +104,6 @@ ERROR_BY_REASON: dict[str, type[SyncError]] = {
     "CONNECTOR_NOT_FOUND": ConnectorNotFound,
     "PAYLOAD_INVALID": PayloadInvalid,
     "PAGE_TOKEN_INVALID": PageTokenInvalid,
+    "CONNECTOR_FAILED": ConnectorFailed,
 }
 """By the name of the `ErrorReason`."""

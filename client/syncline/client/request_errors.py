@@ -63,6 +63,10 @@ class ConnectorNotFound(SyncError):
     """No such connector is installed on the server, or it cannot do this operation."""
 
 
+class ConnectorFailed(SyncError):
+    """The connected system is not there, or not as it must be; the message says why."""
+
+
 class PayloadInvalid(SyncError):
     """The uploaded file cannot be taken; the message says why."""
 

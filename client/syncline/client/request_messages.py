@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,9 +15,11 @@ from syncline.client.request_models import (
     Connector,
     Detail,
     DetailSeverity,
+    DiscoveredStream,
     Enrollment,
     Id,
     OnMatch,
+    Schedule,
     SourceRow,
     SyncOperation,
     SyncProgress,
@@ -27,6 +29,7 @@ from syncline.client.request_models import (
     SyncTypeCounts,
 )
 from syncline.client.requests import checked
+from syncline.client.schema import object_type_from_message
 from syncline.v1 import app_enrollment_service_pb2, sync_request_pb2, sync_request_service_pb2
 
 _STATUS = {
@@ -78,6 +81,7 @@ def import_request(
     *,
     enrollment_id: Id | None,
     full: bool,
+    infer_schema: bool,
     request_id: Id | None,
     batch: BatchPlace | None,
 ) -> sync_request_service_pb2.CreateBatchImportRequest:
@@ -88,6 +92,7 @@ def import_request(
         rows=[_row(row) for row in rows],
         request_id=_request_id(request_id),
         batch=_batch(batch),
+        infer_schema=infer_schema,
     )
 
 
@@ -97,6 +102,7 @@ def upload_header(
     enrollment_id: Id | None,
     full: bool,
     on_match: OnMatch,
+    infer_schema: bool,
     request_id: Id | None,
     batch: BatchPlace | None,
     sha256: bytes,
@@ -111,6 +117,7 @@ def upload_header(
         request_id=_request_id(request_id),
         batch=_batch(batch),
         on_match=_ON_MATCH_NUMBER[on_match],
+        infer_schema=infer_schema,
     )
     return sync_request_service_pb2.UploadBatchRequest(header=header)
 
@@ -165,12 +172,22 @@ def details_request(
 
 @checked
 def create_enrollment_request(
-    name: str, connector: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str], disabled: bool
+    name: str,
+    connector: str,
+    *,
+    settings: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    disabled: bool,
+    schedule: Schedule | None,
 ) -> app_enrollment_service_pb2.CreateAppEnrollmentRequest:
     """A request of CreateAppEnrollment."""
     return app_enrollment_service_pb2.CreateAppEnrollmentRequest(
         app_enrollment=app_enrollment_service_pb2.AppEnrollment(
-            name=name, connector=connector, settings=_json(settings), disabled=disabled
+            name=name,
+            connector=connector,
+            settings=_json(settings),
+            disabled=disabled,
+            schedule=_schedule_message(schedule),
         ),
         secrets=secrets,
     )
@@ -193,6 +210,7 @@ def update_enrollment_request(
         connector=enrollment.connector,
         settings=_json(enrollment.settings),
         disabled=enrollment.disabled,
+        schedule=_schedule_message(enrollment.schedule),
     )
     message.modify_time.FromDatetime(enrollment.modified_at)
     return app_enrollment_service_pb2.UpdateAppEnrollmentRequest(app_enrollment=message, secrets=secrets)
@@ -207,6 +225,18 @@ def delete_enrollment_request(enrollment_id: Id) -> app_enrollment_service_pb2.D
 def _request_id(request_id: Id | None) -> str:
     # Made here if the caller has none: the message stays the same over all its repeats, and so does what it asks for.
     return str(request_id or uuid4())
+
+
+def _schedule_message(schedule: Schedule | None) -> app_enrollment_service_pb2.EnrollmentSchedule | None:
+    if schedule is None:
+        return None
+    return app_enrollment_service_pb2.EnrollmentSchedule(
+        cron=schedule.cron,
+        time_zone=schedule.time_zone,
+        jitter_seconds=schedule.jitter_seconds,
+        operation=_OPERATION_NUMBER[schedule.operation],
+        run_full_sync=schedule.run_full_sync,
+    )
 
 
 def _optional_id(enrollment_id: Id | None) -> str:
@@ -254,7 +284,7 @@ def sync_request_from(message: sync_request_pb2.SyncRequest) -> SyncRequest:
         created_at=_time(message.create_time),
         modified_at=_time(message.modify_time),
         modified_by=message.modified_by,
-        due_at=_time(message.due_time),
+        due_at=_time(message.due_time) if message.HasField("due_time") else None,
         cancel_asked=message.cancel_asked,
         parent_sync_request_id=message.parent_sync_request_id,
         current_batch=message.current_batch,
@@ -291,12 +321,35 @@ def enrollment_from(message: app_enrollment_service_pb2.AppEnrollment) -> Enroll
         modified_at=_time(message.modify_time),
         modified_by=message.modified_by,
         secret_names=tuple(message.secret_names),
+        schedule=_schedule(message.schedule) if message.HasField("schedule") else None,
+        next_run_at=_time(message.next_run_time) if message.HasField("next_run_time") else None,
+        last_sync_request=_run(message, "last_sync_request"),
+        last_successful_sync_request=_run(message, "last_successful_sync_request"),
     )
+
+
+@checked
+def discover_request(enrollment_id: Id) -> app_enrollment_service_pb2.DiscoverStreamsRequest:
+    """A request of DiscoverStreams."""
+    return app_enrollment_service_pb2.DiscoverStreamsRequest(app_enrollment_id=str(enrollment_id))
+
+
+def stream_from(message: app_enrollment_service_pb2.DiscoveredStream) -> DiscoveredStream:
+    """What a connected system has."""
+    kind = object_type_from_message(message.object_type) if message.HasField("object_type") else None
+    return DiscoveredStream(message.name, kind, message.selected, message.rows, message.note)
 
 
 def connector_from(message: app_enrollment_service_pb2.Connector) -> Connector:
     """A connector."""
     return Connector(message.name, message.description, tuple(message.operations))
+
+
+def _run(
+    message: app_enrollment_service_pb2.AppEnrollment,
+    field: Literal["last_sync_request", "last_successful_sync_request"],
+) -> SyncRequest | None:
+    return sync_request_from(getattr(message, field)) if message.HasField(field) else None
 
 
 def _progress(message: sync_request_pb2.SyncProgress) -> SyncProgress:
@@ -321,6 +374,16 @@ def _summary(message: sync_request_pb2.SyncRequestSummary) -> SyncRequestSummary
         detail_count=message.detail_count,
         details_left_out=message.details_left_out,
         batch_sync_request_ids=tuple(message.batch_sync_request_ids),
+    )
+
+
+def _schedule(message: app_enrollment_service_pb2.EnrollmentSchedule) -> Schedule:
+    return Schedule(
+        cron=message.cron,
+        time_zone=message.time_zone,
+        jitter_seconds=message.jitter_seconds,
+        operation=_OPERATION.get(message.operation, SyncOperation.UNKNOWN),
+        run_full_sync=message.run_full_sync,
     )
 
 

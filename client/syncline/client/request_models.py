@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from syncline.data.schema import ObjectType
+
 Id = UUID | str
 """A UUID, as an object or as text."""
 
@@ -19,7 +21,8 @@ class SyncRequestStatus(Enum):
     UNKNOWN = "unknown"
     """One that this version does not know."""
     READY = "ready"
-    """Not due yet, or, a parent, waiting for its batches."""
+    """Not due yet, or, a parent, waiting for its batches. That of a full READ runs once all of them have succeeded, and
+    deletes what none of them had."""
     CONNECTOR = "connector"
     """Due; waits for a worker."""
     IN_PROGRESS = "in_progress"
@@ -135,8 +138,9 @@ class SyncRequest:
     modified_at: datetime
     modified_by: str
     """Who made the last change: a principal, or the name of a worker."""
-    due_at: datetime
-    """When it may run: later than now after an attempt that failed."""
+    due_at: datetime | None
+    """When it may run: later than now after an attempt that failed. None: a parent that waits for its batches, or ended
+    with them."""
     cancel_asked: bool
     """It is in progress, and somebody cancelled it."""
     parent_sync_request_id: str
@@ -199,6 +203,21 @@ class BatchPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When requests of an enrollment are made by themselves."""
+
+    cron: str
+    """Minute, hour, day of the month, month and day of the week, as in a crontab: `0 3 * * *`."""
+    time_zone: str = ""
+    """The IANA name of the time zone that it is read in. Empty: UTC."""
+    jitter_seconds: int = 0
+    """A request is made up to so much later, by chance. At most 3,600."""
+    operation: SyncOperation = SyncOperation.READ
+    run_full_sync: bool = False
+    """All of the source is read each time; else only what changed since the last run."""
+
+
+@dataclass(frozen=True, slots=True)
 class Enrollment:
     """One connected system of the account. `dataclasses.replace` makes what `update` is to store."""
 
@@ -216,6 +235,30 @@ class Enrollment:
     modified_by: str
     secret_names: tuple[str, ...]
     """The secrets that it has. The secrets themselves are never answered."""
+    schedule: Schedule | None = None
+    """None: requests are made by those who ask only."""
+    next_run_at: datetime | None = None
+    """When the schedule makes its next request; None: it makes none. Only answered."""
+    last_sync_request: SyncRequest | None = None
+    """The newest request of it, by when it was made; a CHECK does not count. Only answered."""
+    last_successful_sync_request: SyncRequest | None = None
+    """Likewise the newest one that succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveredStream:
+    """One of the things that a connected system has rows of, such as a table or a file."""
+
+    name: str
+    """What the system calls it."""
+    object_type: ObjectType | None
+    """What its rows would be if nobody had declared it. None: `note` says why they can be none."""
+    selected: bool
+    """READ takes its rows."""
+    rows: int
+    """How many there are. 0: not known."""
+    note: str
+    """What is left out of it, or why it has no object type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,11 @@ _DELETE_RULES = {
 
 def schema_from_message(message: schema_pb2.Schema) -> Schema:
     """The schema. What a newer server says and this version does not know reads as the widest or the default."""
-    return Schema(message.version, tuple(_object_type(kind) for kind in message.object_types))
+    return Schema(message.version, tuple(object_type_from_message(kind) for kind in message.object_types))
 
 
-def _object_type(message: schema_pb2.ObjectType) -> ObjectType:
+def object_type_from_message(message: schema_pb2.ObjectType) -> ObjectType:
+    """One object type, likewise."""
     return ObjectType(
         name=message.name,
         scope=message.scope,

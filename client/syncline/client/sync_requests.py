@@ -98,6 +98,7 @@ class SyncRequestClient(Connection):
         *,
         enrollment_id: Id | None = None,
         full: bool = False,
+        infer_schema: bool = False,
         request_id: Id | None = None,
         batch: BatchPlace | None = None,
     ) -> SyncRequest:
@@ -106,7 +107,10 @@ class SyncRequestClient(Connection):
         Args:
             rows: At most 5,000. One that does not fit its object type becomes a detail of the request.
             enrollment_id: The connected system that the rows are of. Unset: of none.
-            full: The rows, together with all batches, are all that the source has; the rest is deleted.
+            full: The rows, together with those of all batches, are all that the source has; the rest is deleted once
+                the last batch has ended. The same in all batches.
+            infer_schema: Object types and fields that the schema lacks are inferred from the rows and added to it, and
+                fields of whole numbers come to take any number, before the first row is written.
             request_id: As in `create`.
             batch: The place among several.
 
@@ -115,7 +119,9 @@ class SyncRequestClient(Connection):
             BatchInvalid: the batch does not belong where it says.
             RequestIdReused: the id was used for something else.
         """
-        request = import_request(rows, enrollment_id=enrollment_id, full=full, request_id=request_id, batch=batch)
+        request = import_request(
+            rows, enrollment_id=enrollment_id, full=full, infer_schema=infer_schema, request_id=request_id, batch=batch
+        )
         return sync_request_from(self._call(self._stub.CreateBatchImport, request))
 
     def upload(
@@ -125,6 +131,7 @@ class SyncRequestClient(Connection):
         enrollment_id: Id | None = None,
         full: bool = False,
         on_match: OnMatch = OnMatch.UPDATE,
+        infer_schema: bool = False,
         request_id: Id | None = None,
         batch: BatchPlace | None = None,
         progress: UploadProgress | None = None,
@@ -138,6 +145,7 @@ class SyncRequestClient(Connection):
             enrollment_id: As in `import_records`.
             full: As in `import_records`.
             on_match: What happens to rows whose record is there.
+            infer_schema: As in `import_records`. The key of a new object type is the column `id`, or else the first.
             request_id: As in `create`.
             batch: As in `import_records`.
             progress: Told the bytes sent and those that there are, in a thread of the connection.
@@ -155,6 +163,7 @@ class SyncRequestClient(Connection):
                 enrollment_id=enrollment_id,
                 full=full,
                 on_match=on_match,
+                infer_schema=infer_schema,
                 request_id=request_id,
                 batch=batch,
                 sha256=upload.sha256,
@@ -224,7 +233,7 @@ class SyncRequestClient(Connection):
 
         Raises:
             SyncRequestNotFound: no such request.
-            WrongSyncRequestState: it neither failed nor was cancelled.
+            WrongSyncRequestState: it neither failed nor was cancelled, or it stands for batches.
             RequestIdReused: the id was used for something else.
         """
         request = retry_request(sync_request_id, request_id=request_id)

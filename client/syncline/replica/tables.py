@@ -79,7 +79,7 @@ def is_published(connection: sqlite3.Connection, object_type: str) -> bool:
 
 
 def create_missing(connection: sqlite3.Connection, schema: Schema) -> None:
-    """Bring the tables up to the schema: new types get a loading table, published ones their new fields.
+    """Bring the tables up to the schema: new types get a loading table, published ones their new and wider fields.
 
     No row is rewritten. To be called inside a transaction.
     """
@@ -145,7 +145,7 @@ def shown_fields(kind: ObjectType) -> list[str]:
 
 
 def _show_fields(connection: sqlite3.Connection, kind: ObjectType) -> None:
-    """Add the virtual columns that are missing, and make the view anew if there are any or it is not there."""
+    """Add the virtual columns that are missing, and make the view anew if it is not there or is to show other ones."""
     connection.execute(
         f"""CREATE TABLE IF NOT EXISTS {local_table(kind.name)} (
             _key TEXT NOT NULL PRIMARY KEY,
@@ -155,24 +155,32 @@ def _show_fields(connection: sqlite3.Connection, kind: ObjectType) -> None:
         )"""
     )
     _add_columns(connection, local_table(kind.name), kind)
-    added = _add_columns(connection, base_table(kind.name), kind)
-    view = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = ?", (kind.name,)).fetchone()
-    if added or view is None:
+    _add_columns(connection, base_table(kind.name), kind)
+    view = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (kind.name,)).fetchone()
+    if view is None or view[0] != _view(connection, kind):
         _make_view(connection, kind)
 
 
-def _add_columns(connection: sqlite3.Connection, table: str, kind: ObjectType) -> int:
-    """Add a virtual column for each field that has none. How many."""
-    present = {row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})")}
-    missing = [field for field in kind.fields if field.name not in present]
-    for field in missing:
-        connection.execute(f"ALTER TABLE {table} ADD COLUMN {_virtual_column(field)}")
-    return len(missing)
+def _add_columns(connection: sqlite3.Connection, table: str, kind: ObjectType) -> None:
+    """Add a virtual column for each field that has none."""
+    present = _column_types(connection, table)
+    for field in kind.fields:
+        if field.name not in present:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {_virtual_column(field)}")
+
+
+def _column_types(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_xinfo({table})")}
 
 
 def _make_view(connection: sqlite3.Connection, kind: ObjectType) -> None:
-    base, local = base_table(kind.name), local_table(kind.name)
     connection.execute(f"DROP VIEW IF EXISTS {quote(kind.name)}")
+    connection.execute(_view(connection, kind))
+
+
+def _view(connection: sqlite3.Connection, kind: ObjectType) -> str:
+    """The statement that makes the type's view, as the tables are now."""
+    base, local = base_table(kind.name), local_table(kind.name)
     if has_overlay(connection, kind.name):
         # The two sides are brought together before fields are taken from the data: SQLite would compute every field
         # of every row for an aggregate otherwise.
@@ -181,10 +189,21 @@ def _make_view(connection: sqlite3.Connection, kind: ObjectType) -> None:
             SELECT _key, _bucket, _revision, _data FROM {base} WHERE _key NOT IN (SELECT _key FROM {local})
             UNION ALL SELECT _key, _bucket, _revision, _data FROM {local} WHERE _data IS NOT NULL)"""
     else:
-        fields = [quote(field.name) for field in kind.fields]
+        types = _column_types(connection, base)
+        fields = [_shown_column(field, types[field.name]) for field in kind.fields]
         source = base
     columns = ", ".join(["_key", "_bucket", "_revision", *fields])
-    connection.execute(f"CREATE VIEW {quote(kind.name)} AS SELECT {columns} FROM {source}")
+    return f"CREATE VIEW {quote(kind.name)} AS SELECT {columns} FROM {source}"
+
+
+def _shown_column(field: Field, column_type: str) -> str:
+    """A field's column, for the view, as the type that the field has now.
+
+    The column itself keeps the type that it was made with: SQLite drops none while a view of the application's needs
+    ours. Only whole numbers become another type than they had, any number, and a column of integers holds fractions.
+    """
+    name, wanted = quote(field.name), _COLUMN_TYPES[field.type]
+    return name if column_type == wanted else f"CAST({name} AS {wanted}) AS {name}"
 
 
 def _virtual_column(field: Field) -> str:

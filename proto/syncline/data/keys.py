@@ -45,6 +45,10 @@ class KeyRule:
         """
         if not self._fields:
             raise DataError("", f"the object type {self._name!r} has no primary key to make a key from")
+        if self._one_string:
+            key = data.get(self._fields[0][0])
+            if type(key) is str and key.isascii() and 0 < len(key) <= KEY_LENGTH_MAX and "\0" not in key:
+                return key  # nearly every record; the others have to be looked at closely
         values: list[str | int] = []
         for name, kind in self._fields:
             value = data.get(name)

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Final
 
-from syncline.data.schema import Field, ObjectType, Relationship, Schema
+from syncline.data.schema import Field, FieldType, ObjectType, Relationship, Schema
+
+_WIDER_TYPES: Final = frozenset(
+    {
+        (FieldType.INTEGER, FieldType.NUMBER),
+        (FieldType.DECIMAL, FieldType.STRING),
+        (FieldType.DATE, FieldType.STRING),
+        (FieldType.TIMESTAMP, FieldType.STRING),
+    }
+)
+"""From and to. Every value of the one is a value of the other, spelled alike in canonical data, so that no record
+changes and a device need only name its column anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +36,22 @@ class SchemaDifference:
 def differences(old: Schema, new: Schema) -> list[SchemaDifference]:
     """Everything in which the schemas differ, versions and the order of definitions aside.
 
-    A change may only add (object types, optional fields, optional relationships) or choose how changes of devices are
-    taken: another conflict policy or resolver, read-only or not, merged before they are sent or not.
+    A change may only add (object types, optional fields, optional relationships), have a field take more than before
+    (`is_wider`), or choose how changes of devices are taken: another conflict policy or resolver, read-only or not,
+    merged before they are sent or not.
     """
     return list(_schema_differences(old, new))
+
+
+def is_wider(old: Field, new: Field) -> bool:
+    """Does the new field take all that the old one took, and keep what is stored as it is?
+
+    A whole number may become any number; a date, timestamp or decimal any text; a text longer; a required field
+    optional. In a primary key or a relationship the types must still fit, which `check_schema` sees to.
+    """
+    types = old.type is new.type or (old.type, new.type) in _WIDER_TYPES
+    lengths = new.max_length == 0 or 0 < old.max_length <= new.max_length
+    return old.name == new.name and types and lengths and (old.required or not new.required)
 
 
 def _schema_differences(old: Schema, new: Schema) -> Iterator[SchemaDifference]:
@@ -57,24 +81,38 @@ def _type_differences(old: ObjectType, new: ObjectType) -> Iterator[SchemaDiffer
         was, becomes = _shown(getattr(old, rule)) or "none", _shown(getattr(new, rule)) or "none"
         if was != becomes:
             yield SchemaDifference(f"{name}.{rule}", f"it changes from {was} to {becomes}", allowed=True)
-    yield from _part_differences(f"{name}.fields", "field", old.fields, new.fields)
+    in_key = frozenset(old.primary_key)
+    yield from _part_differences(f"{name}.fields", "field", old.fields, new.fields, in_key)
     yield from _part_differences(f"{name}.relationships", "relationship", old.relationships, new.relationships)
 
 
 def _part_differences(
-    path: str, what: str, old: tuple[Field | Relationship, ...], new: tuple[Field | Relationship, ...]
+    path: str,
+    what: str,
+    old: tuple[Field | Relationship, ...],
+    new: tuple[Field | Relationship, ...],
+    in_key: frozenset[str] = frozenset(),
 ) -> Iterator[SchemaDifference]:
     kept = {part.name: part for part in new}
     for part in old:
         if part.name not in kept:
             yield SchemaDifference(f"{path}.{part.name}", f"the {what} is removed", allowed=False)
         elif part != kept[part.name]:
-            yield SchemaDifference(f"{path}.{part.name}", _rule_changes(part, kept[part.name]), allowed=False)
+            changed = kept[part.name]
+            allowed = _may_become(part, changed, in_key=part.name in in_key)
+            yield SchemaDifference(f"{path}.{part.name}", _rule_changes(part, changed), allowed=allowed)
     known = {part.name for part in old}
     for part in new:
         if part.name not in known:
             kind = f"a new {what} that is {'required' if part.required else 'optional'}"
             yield SchemaDifference(f"{path}.{part.name}", kind, allowed=not part.required)
+
+
+def _may_become(old: Field | Relationship, new: Field | Relationship, *, in_key: bool) -> bool:
+    if not isinstance(old, Field) or not isinstance(new, Field):
+        return False
+    # A key of one text is that text, one of another type a JSON array: with another type, records would get other keys.
+    return is_wider(old, new) and (old.type is new.type or not in_key)
 
 
 def _rule_changes(old: Field | Relationship, new: Field | Relationship) -> str:

@@ -24,9 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from syncline.v1 import schema_pb2 as syncline_dot_v1_dot_schema__pb2
+from syncline.v1 import sync_request_pb2 as syncline_dot_v1_dot_sync__request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(syncline/v1/app_enrollment_service.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x01\n\rAppEnrollment\x12\x19\n\x11\x61pp_enrollment_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12\x10\n\x08settings\x18\x04 \x01(\t\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bmodify_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmodified_by\x18\x08 \x01(\t\x12\x14\n\x0csecret_names\x18\t \x03(\t\"\xcd\x01\n\x1a\x43reateAppEnrollmentRequest\x12\x38\n\x0e\x61pp_enrollment\x18\x01 \x01(\x0b\x32\x1a.syncline.v1.AppEnrollmentB\x04\xe2\x41\x01\x02\x12\x45\n\x07secrets\x18\x02 \x03(\x0b\x32\x34.syncline.v1.CreateAppEnrollmentRequest.SecretsEntry\x1a.\n\x0cSecretsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x17GetAppEnrollmentRequest\x12\x1f\n\x11\x61pp_enrollment_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x1b\n\x19ListAppEnrollmentsRequest\"Q\n\x1aListAppEnrollmentsResponse\x12\x33\n\x0f\x61pp_enrollments\x18\x01 \x03(\x0b\x32\x1a.syncline.v1.AppEnrollment\"\xcd\x01\n\x1aUpdateAppEnrollmentRequest\x12\x38\n\x0e\x61pp_enrollment\x18\x01 \x01(\x0b\x32\x1a.syncline.v1.AppEnrollmentB\x04\xe2\x41\x01\x02\x12\x45\n\x07secrets\x18\x02 \x03(\x0b\x32\x34.syncline.v1.UpdateAppEnrollmentRequest.SecretsEntry\x1a.\n\x0cSecretsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"=\n\x1a\x44\x65leteAppEnrollmentRequest\x12\x1f\n\x11\x61pp_enrollment_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x1d\n\x1b\x44\x65leteAppEnrollmentResponse\"\x17\n\x15ListConnectorsRequest\"D\n\x16ListConnectorsResponse\x12*\n\nconnectors\x18\x01 \x03(\x0b\x32\x16.syncline.v1.Connector\"B\n\tConnector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\noperations\x18\x03 \x03(\t2\xd0\x04\n\x14\x41ppEnrollmentService\x12Z\n\x13\x43reateAppEnrollment\x12\'.syncline.v1.CreateAppEnrollmentRequest\x1a\x1a.syncline.v1.AppEnrollment\x12T\n\x10GetAppEnrollment\x12$.syncline.v1.GetAppEnrollmentRequest\x1a\x1a.syncline.v1.AppEnrollment\x12\x65\n\x12ListAppEnrollments\x12&.syncline.v1.ListAppEnrollmentsRequest\x1a\'.syncline.v1.ListAppEnrollmentsResponse\x12Z\n\x13UpdateAppEnrollment\x12\'.syncline.v1.UpdateAppEnrollmentRequest\x1a\x1a.syncline.v1.AppEnrollment\x12h\n\x13\x44\x65leteAppEnrollment\x12\'.syncline.v1.DeleteAppEnrollmentRequest\x1a(.syncline.v1.DeleteAppEnrollmentResponse\x12Y\n\x0eListConnectors\x12\".syncline.v1.ListConnectorsRequest\x1a#.syncline.v1.ListConnectorsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(syncline/v1/app_enrollment_service.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18syncline/v1/schema.proto\x1a\x1esyncline/v1/sync_request.proto\"\xd7\x03\n\rAppEnrollment\x12\x19\n\x11\x61pp_enrollment_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12\x10\n\x08settings\x18\x04 \x01(\t\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bmodify_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmodified_by\x18\x08 \x01(\t\x12\x14\n\x0csecret_names\x18\t \x03(\t\x12\x31\n\x08schedule\x18\n \x01(\x0b\x32\x1f.syncline.v1.EnrollmentSchedule\x12\x31\n\rnext_run_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x11last_sync_request\x18\x0c \x01(\x0b\x32\x18.syncline.v1.SyncRequest\x12>\n\x1clast_successful_sync_request\x18\r \x01(\x0b\x32\x18.syncline.v1.SyncRequest\"\x93\x01\n\x12\x45nrollmentSchedule\x12\x0c\n\x04\x63ron\x18\x01 \x01(\t\x12\x11\n\ttime_zone\x18\x02 \x01(\t\x12\x16\n\x0ejitter_seconds\x18\x03 \x01(\x05\x12-\n\toperation\x18\x04 \x01(\x0e\x32\x1a.syncline.v1.SyncOperation\x12\x15\n\rrun_full_sync\x18\x05 \x01(\x08\"\xcd\x01\n\x1a\x43reateAppEnrollmentRequest\x12\x38\n\x0e\x61pp_enrollment\x18\x01 \x01(\x0b\x32\x1a.syncline.v1.AppEnrollmentB\x04\xe2\x41\x01\x02\x12\x45\n\x07secrets\x18\x02 \x03(\x0b\x32\x34.syncline.v1.CreateAppEnrollmentRequest.SecretsEntry\x1a.\n\x0cSecretsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x17GetAppEnrollmentRequest\x12\x1f\n\x11\x61pp_enrollment_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x1b\n\x19ListAppEnrollmentsRequest\"Q\n\x1aListAppEnrollmentsResponse\x12\x33\n\x0f\x61pp_enrollments\x18\x01 \x03(\x0b\x32\x1a.syncline.v1.AppEnrollment\"\xcd\x01\n\x1aUpdateAppEnrollmentRequest\x12\x38\n\x0e\x61pp_enrollment\x18\x01 \x01(\x0b\x32\x1a.syncline.v1.AppEnrollmentB\x04\xe2\x41\x01\x02\x12\x45\n\x07secrets\x18\x02 \x03(\x0b\x32\x34.syncline.v1.UpdateAppEnrollmentRequest.SecretsEntry\x1a.\n\x0cSecretsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"=\n\x1a\x44\x65leteAppEnrollmentRequest\x12\x1f\n\x11\x61pp_enrollment_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x1d\n\x1b\x44\x65leteAppEnrollmentResponse\"9\n\x16\x44iscoverStreamsRequest\x12\x1f\n\x11\x61pp_enrollment_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"I\n\x17\x44iscoverStreamsResponse\x12.\n\x07streams\x18\x01 \x03(\x0b\x32\x1d.syncline.v1.DiscoveredStream\"|\n\x10\x44iscoveredStream\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x0bobject_type\x18\x02 \x01(\x0b\x32\x17.syncline.v1.ObjectType\x12\x10\n\x08selected\x18\x03 \x01(\x08\x12\x0c\n\x04rows\x18\x04 \x01(\x03\x12\x0c\n\x04note\x18\x05 \x01(\t\"\x17\n\x15ListConnectorsRequest\"D\n\x16ListConnectorsResponse\x12*\n\nconnectors\x18\x01 \x03(\x0b\x32\x16.syncline.v1.Connector\"B\n\tConnector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\noperations\x18\x03 \x03(\t2\xae\x05\n\x14\x41ppEnrollmentService\x12Z\n\x13\x43reateAppEnrollment\x12\'.syncline.v1.CreateAppEnrollmentRequest\x1a\x1a.syncline.v1.AppEnrollment\x12T\n\x10GetAppEnrollment\x12$.syncline.v1.GetAppEnrollmentRequest\x1a\x1a.syncline.v1.AppEnrollment\x12\x65\n\x12ListAppEnrollments\x12&.syncline.v1.ListAppEnrollmentsRequest\x1a\'.syncline.v1.ListAppEnrollmentsResponse\x12Z\n\x13UpdateAppEnrollment\x12\'.syncline.v1.UpdateAppEnrollmentRequest\x1a\x1a.syncline.v1.AppEnrollment\x12h\n\x13\x44\x65leteAppEnrollment\x12\'.syncline.v1.DeleteAppEnrollmentRequest\x1a(.syncline.v1.DeleteAppEnrollmentResponse\x12\\\n\x0f\x44iscoverStreams\x12#.syncline.v1.DiscoverStreamsRequest\x1a$.syncline.v1.DiscoverStreamsResponse\x12Y\n\x0eListConnectors\x12\".syncline.v1.ListConnectorsRequest\x1a#.syncline.v1.ListConnectorsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,32 +47,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEAPPENROLLMENTREQUEST'].fields_by_name['app_enrollment']._serialized_options = b'\342A\001\002'
   _globals['_DELETEAPPENROLLMENTREQUEST'].fields_by_name['app_enrollment_id']._loaded_options = None
   _globals['_DELETEAPPENROLLMENTREQUEST'].fields_by_name['app_enrollment_id']._serialized_options = b'\342A\001\002'
-  _globals['_APPENROLLMENT']._serialized_start=124
-  _globals['_APPENROLLMENT']._serialized_end=376
-  _globals['_CREATEAPPENROLLMENTREQUEST']._serialized_start=379
-  _globals['_CREATEAPPENROLLMENTREQUEST']._serialized_end=584
-  _globals['_CREATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_start=538
-  _globals['_CREATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_end=584
-  _globals['_GETAPPENROLLMENTREQUEST']._serialized_start=586
-  _globals['_GETAPPENROLLMENTREQUEST']._serialized_end=644
-  _globals['_LISTAPPENROLLMENTSREQUEST']._serialized_start=646
-  _globals['_LISTAPPENROLLMENTSREQUEST']._serialized_end=673
-  _globals['_LISTAPPENROLLMENTSRESPONSE']._serialized_start=675
-  _globals['_LISTAPPENROLLMENTSRESPONSE']._serialized_end=756
-  _globals['_UPDATEAPPENROLLMENTREQUEST']._serialized_start=759
-  _globals['_UPDATEAPPENROLLMENTREQUEST']._serialized_end=964
-  _globals['_UPDATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_start=538
-  _globals['_UPDATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_end=584
-  _globals['_DELETEAPPENROLLMENTREQUEST']._serialized_start=966
-  _globals['_DELETEAPPENROLLMENTREQUEST']._serialized_end=1027
-  _globals['_DELETEAPPENROLLMENTRESPONSE']._serialized_start=1029
-  _globals['_DELETEAPPENROLLMENTRESPONSE']._serialized_end=1058
-  _globals['_LISTCONNECTORSREQUEST']._serialized_start=1060
-  _globals['_LISTCONNECTORSREQUEST']._serialized_end=1083
-  _globals['_LISTCONNECTORSRESPONSE']._serialized_start=1085
-  _globals['_LISTCONNECTORSRESPONSE']._serialized_end=1153
-  _globals['_CONNECTOR']._serialized_start=1155
-  _globals['_CONNECTOR']._serialized_end=1221
-  _globals['_APPENROLLMENTSERVICE']._serialized_start=1224
-  _globals['_APPENROLLMENTSERVICE']._serialized_end=1816
+  _globals['_DISCOVERSTREAMSREQUEST'].fields_by_name['app_enrollment_id']._loaded_options = None
+  _globals['_DISCOVERSTREAMSREQUEST'].fields_by_name['app_enrollment_id']._serialized_options = b'\342A\001\002'
+  _globals['_APPENROLLMENT']._serialized_start=182
+  _globals['_APPENROLLMENT']._serialized_end=653
+  _globals['_ENROLLMENTSCHEDULE']._serialized_start=656
+  _globals['_ENROLLMENTSCHEDULE']._serialized_end=803
+  _globals['_CREATEAPPENROLLMENTREQUEST']._serialized_start=806
+  _globals['_CREATEAPPENROLLMENTREQUEST']._serialized_end=1011
+  _globals['_CREATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_start=965
+  _globals['_CREATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_end=1011
+  _globals['_GETAPPENROLLMENTREQUEST']._serialized_start=1013
+  _globals['_GETAPPENROLLMENTREQUEST']._serialized_end=1071
+  _globals['_LISTAPPENROLLMENTSREQUEST']._serialized_start=1073
+  _globals['_LISTAPPENROLLMENTSREQUEST']._serialized_end=1100
+  _globals['_LISTAPPENROLLMENTSRESPONSE']._serialized_start=1102
+  _globals['_LISTAPPENROLLMENTSRESPONSE']._serialized_end=1183
+  _globals['_UPDATEAPPENROLLMENTREQUEST']._serialized_start=1186
+  _globals['_UPDATEAPPENROLLMENTREQUEST']._serialized_end=1391
+  _globals['_UPDATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_start=965
+  _globals['_UPDATEAPPENROLLMENTREQUEST_SECRETSENTRY']._serialized_end=1011
+  _globals['_DELETEAPPENROLLMENTREQUEST']._serialized_start=1393
+  _globals['_DELETEAPPENROLLMENTREQUEST']._serialized_end=1454
+  _globals['_DELETEAPPENROLLMENTRESPONSE']._serialized_start=1456
+  _globals['_DELETEAPPENROLLMENTRESPONSE']._serialized_end=1485
+  _globals['_DISCOVERSTREAMSREQUEST']._serialized_start=1487
+  _globals['_DISCOVERSTREAMSREQUEST']._serialized_end=1544
+  _globals['_DISCOVERSTREAMSRESPONSE']._serialized_start=1546
+  _globals['_DISCOVERSTREAMSRESPONSE']._serialized_end=1619
+  _globals['_DISCOVEREDSTREAM']._serialized_start=1621
+  _globals['_DISCOVEREDSTREAM']._serialized_end=1745
+  _globals['_LISTCONNECTORSREQUEST']._serialized_start=1747
+  _globals['_LISTCONNECTORSREQUEST']._serialized_end=1770
+  _globals['_LISTCONNECTORSRESPONSE']._serialized_start=1772
+  _globals['_LISTCONNECTORSRESPONSE']._serialized_end=1840
+  _globals['_CONNECTOR']._serialized_start=1842
+  _globals['_CONNECTOR']._serialized_end=1908
+  _globals['_APPENROLLMENTSERVICE']._serialized_start=1911
+  _globals['_APPENROLLMENTSERVICE']._serialized_end=2597
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,8 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
+from syncline.v1 import schema_pb2 as schema_pb2
+from syncline.v1 import sync_request_pb2 as sync_request_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -34,6 +36,10 @@ class AppEnrollment(message.Message):
     MODIFY_TIME_FIELD_NUMBER: builtins.int
     MODIFIED_BY_FIELD_NUMBER: builtins.int
     SECRET_NAMES_FIELD_NUMBER: builtins.int
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    NEXT_RUN_TIME_FIELD_NUMBER: builtins.int
+    LAST_SYNC_REQUEST_FIELD_NUMBER: builtins.int
+    LAST_SUCCESSFUL_SYNC_REQUEST_FIELD_NUMBER: builtins.int
     app_enrollment_id: builtins.str
     """A UUID in its usual text."""
     name: builtins.str
@@ -58,6 +64,24 @@ class AppEnrollment(message.Message):
     def secret_names(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Names of the secrets that it has. The secrets themselves are never answered."""
 
+    @builtins.property
+    def schedule(self) -> EnrollmentSchedule:
+        """When requests are made by themselves. Absent: never."""
+
+    @builtins.property
+    def next_run_time(self) -> timestamp_pb2.Timestamp:
+        """When the next one is made; only answered. Absent: none will be."""
+
+    @builtins.property
+    def last_sync_request(self) -> sync_request_pb2.SyncRequest:
+        """The newest request of it; only answered. A request of several batches counts as one, a CHECK not at all. Absent: none
+        is known.
+        """
+
+    @builtins.property
+    def last_successful_sync_request(self) -> sync_request_pb2.SyncRequest:
+        """Likewise the newest one that succeeded."""
+
     def __init__(
         self,
         *,
@@ -70,10 +94,54 @@ class AppEnrollment(message.Message):
         modify_time: timestamp_pb2.Timestamp | None = ...,
         modified_by: builtins.str = ...,
         secret_names: abc.Iterable[builtins.str] | None = ...,
+        schedule: EnrollmentSchedule | None = ...,
+        next_run_time: timestamp_pb2.Timestamp | None = ...,
+        last_sync_request: sync_request_pb2.SyncRequest | None = ...,
+        last_successful_sync_request: sync_request_pb2.SyncRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "modify_time", b"modify_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "last_successful_sync_request", b"last_successful_sync_request", "last_sync_request", b"last_sync_request", "modify_time", b"modify_time", "next_run_time", b"next_run_time", "schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["app_enrollment_id", b"app_enrollment_id", "connector", b"connector", "create_time", b"create_time", "disabled", b"disabled", "modified_by", b"modified_by", "modify_time", b"modify_time", "name", b"name", "secret_names", b"secret_names", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["app_enrollment_id", b"app_enrollment_id", "connector", b"connector", "create_time", b"create_time", "disabled", b"disabled", "last_successful_sync_request", b"last_successful_sync_request", "last_sync_request", b"last_sync_request", "modified_by", b"modified_by", "modify_time", b"modify_time", "name", b"name", "next_run_time", b"next_run_time", "schedule", b"schedule", "secret_names", b"secret_names", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EnrollmentSchedule(message.Message):
+    """When requests of an enrollment are made by themselves. A time that was missed is made up for once, however many were
+    missed; while the request of an earlier time has not ended, no other one is made.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CRON_FIELD_NUMBER: builtins.int
+    TIME_ZONE_FIELD_NUMBER: builtins.int
+    JITTER_SECONDS_FIELD_NUMBER: builtins.int
+    OPERATION_FIELD_NUMBER: builtins.int
+    RUN_FULL_SYNC_FIELD_NUMBER: builtins.int
+    cron: builtins.str
+    """Minute, hour, day of the month, month and day of the week, as in a crontab: `0 3 * * *`. At most 200 characters."""
+    time_zone: builtins.str
+    """The time zone that it is read in, by its IANA name, such as `Europe/Berlin`. Empty: UTC."""
+    jitter_seconds: builtins.int
+    """The request is made up to so much later, by chance but always before the next time, so that not all enrollments
+    begin at once. 0 to 3600.
+    """
+    operation: sync_request_pb2.SyncOperation.ValueType
+    """What the requests do. Default: READ."""
+    run_full_sync: builtins.bool
+    """Of each request: all of the source, or only what changed."""
+    def __init__(
+        self,
+        *,
+        cron: builtins.str = ...,
+        time_zone: builtins.str = ...,
+        jitter_seconds: builtins.int = ...,
+        operation: sync_request_pb2.SyncOperation.ValueType = ...,
+        run_full_sync: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cron", b"cron", "jitter_seconds", b"jitter_seconds", "operation", b"operation", "run_full_sync", b"run_full_sync", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,7 +175,7 @@ class CreateAppEnrollmentRequest(message.Message):
     SECRETS_FIELD_NUMBER: builtins.int
     @builtins.property
     def app_enrollment(self) -> AppEnrollment:
-        """`name`, `connector`, `settings` and `disabled` count."""
+        """`name`, `connector`, `settings`, `disabled` and `schedule` count."""
 
     @builtins.property
     def secrets(self) -> containers.ScalarMap[builtins.str, builtins.str]:
@@ -262,6 +330,86 @@ class DeleteAppEnrollmentResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DiscoverStreamsRequest(message.Message):
+    """Asks for DiscoverStreams."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APP_ENROLLMENT_ID_FIELD_NUMBER: builtins.int
+    app_enrollment_id: builtins.str
+    """The enrollment; its connector is not `external`. It may be disabled."""
+    def __init__(
+        self,
+        *,
+        app_enrollment_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["app_enrollment_id", b"app_enrollment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DiscoverStreamsResponse(message.Message):
+    """Answers DiscoverStreams."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STREAMS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def streams(self) -> containers.RepeatedCompositeFieldContainer[DiscoveredStream]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        streams: abc.Iterable[DiscoveredStream] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["streams", b"streams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DiscoveredStream(message.Message):
+    """One of the things that a connected system has rows of, such as a table or a file."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    OBJECT_TYPE_FIELD_NUMBER: builtins.int
+    SELECTED_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    NOTE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """What the system calls it."""
+    selected: builtins.bool
+    """READ takes its rows."""
+    rows: builtins.int
+    """How many there are. 0: not known."""
+    note: builtins.str
+    """What is left out of it, or why it has no object type."""
+    @builtins.property
+    def object_type(self) -> schema_pb2.ObjectType:
+        """What its rows would be if nobody had declared it. Unset: `note` says why they can be none."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        object_type: schema_pb2.ObjectType | None = ...,
+        selected: builtins.bool = ...,
+        rows: builtins.int = ...,
+        note: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["object_type", b"object_type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "note", b"note", "object_type", b"object_type", "rows", b"rows", "selected", b"selected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

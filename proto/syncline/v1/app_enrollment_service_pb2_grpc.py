@@ -62,6 +62,11 @@ class AppEnrollmentServiceStub(object):
                 request_serializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DeleteAppEnrollmentRequest.SerializeToString,
                 response_deserializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DeleteAppEnrollmentResponse.FromString,
                 _registered_method=True)
+        self.DiscoverStreams = channel.unary_unary(
+                '/syncline.v1.AppEnrollmentService/DiscoverStreams',
+                request_serializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DiscoverStreamsRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DiscoverStreamsResponse.FromString,
+                _registered_method=True)
         self.ListConnectors = channel.unary_unary(
                 '/syncline.v1.AppEnrollmentService/ListConnectors',
                 request_serializer=syncline_dot_v1_dot_app__enrollment__service__pb2.ListConnectorsRequest.SerializeToString,
@@ -110,6 +115,13 @@ class AppEnrollmentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiscoverStreams(self, request, context):
+        """Connects to the system, and finds out what it has. Changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListConnectors(self, request, context):
         """The connectors that are installed here.
         """
@@ -144,6 +156,11 @@ def add_AppEnrollmentServiceServicer_to_server(servicer, server):
                     servicer.DeleteAppEnrollment,
                     request_deserializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DeleteAppEnrollmentRequest.FromString,
                     response_serializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DeleteAppEnrollmentResponse.SerializeToString,
+            ),
+            'DiscoverStreams': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscoverStreams,
+                    request_deserializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DiscoverStreamsRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_app__enrollment__service__pb2.DiscoverStreamsResponse.SerializeToString,
             ),
             'ListConnectors': grpc.unary_unary_rpc_method_handler(
                     servicer.ListConnectors,
@@ -289,6 +306,33 @@ class AppEnrollmentService(object):
             '/syncline.v1.AppEnrollmentService/DeleteAppEnrollment',
             syncline_dot_v1_dot_app__enrollment__service__pb2.DeleteAppEnrollmentRequest.SerializeToString,
             syncline_dot_v1_dot_app__enrollment__service__pb2.DeleteAppEnrollmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscoverStreams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/syncline.v1.AppEnrollmentService/DiscoverStreams',
+            syncline_dot_v1_dot_app__enrollment__service__pb2.DiscoverStreamsRequest.SerializeToString,
+            syncline_dot_v1_dot_app__enrollment__service__pb2.DiscoverStreamsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,8 @@ class AppEnrollmentServiceStub:
     """Changes an enrollment as it was read."""
     DeleteAppEnrollment: grpc.UnaryUnaryMultiCallable[app_enrollment_service_pb2.DeleteAppEnrollmentRequest, app_enrollment_service_pb2.DeleteAppEnrollmentResponse]
     """Disconnects a system. Its requests and the records that it brought stay."""
+    DiscoverStreams: grpc.UnaryUnaryMultiCallable[app_enrollment_service_pb2.DiscoverStreamsRequest, app_enrollment_service_pb2.DiscoverStreamsResponse]
+    """Connects to the system, and finds out what it has. Changes nothing."""
     ListConnectors: grpc.UnaryUnaryMultiCallable[app_enrollment_service_pb2.ListConnectorsRequest, app_enrollment_service_pb2.ListConnectorsResponse]
     """The connectors that are installed here."""
 
@@ -67,6 +69,8 @@ class AppEnrollmentServiceAsyncStub(AppEnrollmentServiceStub):
     """Changes an enrollment as it was read."""
     DeleteAppEnrollment: aio.UnaryUnaryMultiCallable[app_enrollment_service_pb2.DeleteAppEnrollmentRequest, app_enrollment_service_pb2.DeleteAppEnrollmentResponse]  # type: ignore[assignment]
     """Disconnects a system. Its requests and the records that it brought stay."""
+    DiscoverStreams: aio.UnaryUnaryMultiCallable[app_enrollment_service_pb2.DiscoverStreamsRequest, app_enrollment_service_pb2.DiscoverStreamsResponse]  # type: ignore[assignment]
+    """Connects to the system, and finds out what it has. Changes nothing."""
     ListConnectors: aio.UnaryUnaryMultiCallable[app_enrollment_service_pb2.ListConnectorsRequest, app_enrollment_service_pb2.ListConnectorsResponse]  # type: ignore[assignment]
     """The connectors that are installed here."""
 
@@ -115,6 +119,14 @@ class AppEnrollmentServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[app_enrollment_service_pb2.DeleteAppEnrollmentResponse, abc.Awaitable[app_enrollment_service_pb2.DeleteAppEnrollmentResponse]]:
         """Disconnects a system. Its requests and the records that it brought stay."""
+
+    @abc_1.abstractmethod
+    def DiscoverStreams(
+        self,
+        request: app_enrollment_service_pb2.DiscoverStreamsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[app_enrollment_service_pb2.DiscoverStreamsResponse, abc.Awaitable[app_enrollment_service_pb2.DiscoverStreamsResponse]]:
+        """Connects to the system, and finds out what it has. Changes nothing."""
 
     @abc_1.abstractmethod
     def ListConnectors(

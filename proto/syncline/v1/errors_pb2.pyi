@@ -119,7 +119,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """No such sync request. NOT_FOUND."""
     SYNC_REQUEST_STATE: _ErrorReason.ValueType  # 38
     """The sync request has ended: it can be neither cancelled nor changed. Or it has not, and cannot be retried or its
-    details be read. FAILED_PRECONDITION.
+    details be read. Or what it loaded is not kept any more, and it cannot be retried. FAILED_PRECONDITION.
     """
     REQUEST_ID_REUSED: _ErrorReason.ValueType  # 39
     """The request_id was used for something else. ALREADY_EXISTS."""
@@ -137,6 +137,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The uploaded file cannot be taken; the message says why. INVALID_ARGUMENT."""
     PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 46
     """The page token is none of this list, or of another filter. INVALID_ARGUMENT."""
+    CONNECTOR_FAILED: _ErrorReason.ValueType  # 47
+    """The connected system is not there, or not as it must be; the message says why. FAILED_PRECONDITION."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value is the `reason` of google.rpc.ErrorInfo in the status details;
@@ -240,7 +242,7 @@ SYNC_REQUEST_NOT_FOUND: ErrorReason.ValueType  # 37
 """No such sync request. NOT_FOUND."""
 SYNC_REQUEST_STATE: ErrorReason.ValueType  # 38
 """The sync request has ended: it can be neither cancelled nor changed. Or it has not, and cannot be retried or its
-details be read. FAILED_PRECONDITION.
+details be read. Or what it loaded is not kept any more, and it cannot be retried. FAILED_PRECONDITION.
 """
 REQUEST_ID_REUSED: ErrorReason.ValueType  # 39
 """The request_id was used for something else. ALREADY_EXISTS."""
@@ -258,3 +260,5 @@ PAYLOAD_INVALID: ErrorReason.ValueType  # 45
 """The uploaded file cannot be taken; the message says why. INVALID_ARGUMENT."""
 PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 46
 """The page token is none of this list, or of another filter. INVALID_ARGUMENT."""
+CONNECTOR_FAILED: ErrorReason.ValueType  # 47
+"""The connected system is not there, or not as it must be; the message says why. FAILED_PRECONDITION."""

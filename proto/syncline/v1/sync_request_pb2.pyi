@@ -29,7 +29,9 @@ class _SyncRequestStatusEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Sync
     SYNC_REQUEST_STATUS_UNSPECIFIED: _SyncRequestStatus.ValueType  # 0
     """Never sent."""
     SYNC_REQUEST_STATUS_READY: _SyncRequestStatus.ValueType  # 1
-    """Not due yet, or, a parent, waiting for its batches."""
+    """Not due yet, or, a parent, waiting for its batches. That of a full READ runs once all of them have succeeded, and
+    deletes what none of them had.
+    """
     SYNC_REQUEST_STATUS_CONNECTOR: _SyncRequestStatus.ValueType  # 2
     """Due; waits for a worker."""
     SYNC_REQUEST_STATUS_IN_PROGRESS: _SyncRequestStatus.ValueType  # 3
@@ -47,7 +49,9 @@ class SyncRequestStatus(_SyncRequestStatus, metaclass=_SyncRequestStatusEnumType
 SYNC_REQUEST_STATUS_UNSPECIFIED: SyncRequestStatus.ValueType  # 0
 """Never sent."""
 SYNC_REQUEST_STATUS_READY: SyncRequestStatus.ValueType  # 1
-"""Not due yet, or, a parent, waiting for its batches."""
+"""Not due yet, or, a parent, waiting for its batches. That of a full READ runs once all of them have succeeded, and
+deletes what none of them had.
+"""
 SYNC_REQUEST_STATUS_CONNECTOR: SyncRequestStatus.ValueType  # 2
 """Due; waits for a worker."""
 SYNC_REQUEST_STATUS_IN_PROGRESS: SyncRequestStatus.ValueType  # 3
@@ -206,7 +210,9 @@ class SyncRequest(message.Message):
 
     @builtins.property
     def due_time(self) -> timestamp_pb2.Timestamp:
-        """When it may run: later than now after an attempt that failed."""
+        """When it may run: later than now after an attempt that failed. Absent: a parent that waits for its batches, or ended with
+        them.
+        """
 
     @builtins.property
     def details(self) -> SyncRequestSummary:

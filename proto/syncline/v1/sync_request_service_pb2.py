@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from syncline.v1 import sync_request_pb2 as syncline_dot_v1_dot_sync__request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&syncline/v1/sync_request_service.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esyncline/v1/sync_request.proto\"\x95\x01\n\x18\x43reateSyncRequestRequest\x12\x1f\n\x11\x61pp_enrollment_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rrun_full_sync\x18\x02 \x01(\x08\x12-\n\toperation\x18\x03 \x01(\x0e\x32\x1a.syncline.v1.SyncOperation\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xae\x01\n\x18\x43reateBatchImportRequest\x12\x19\n\x11\x61pp_enrollment_id\x18\x01 \x01(\t\x12\x15\n\rrun_full_sync\x18\x02 \x01(\x08\x12$\n\x04rows\x18\x03 \x03(\x0b\x32\x16.syncline.v1.SourceRow\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12&\n\x05\x62\x61tch\x18\x05 \x01(\x0b\x32\x17.syncline.v1.BatchPlace\"l\n\nBatchPlace\x12$\n\x16parent_sync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rcurrent_batch\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x1b\n\rtotal_batches\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\"_\n\x12UploadBatchRequest\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32\x1e.syncline.v1.UploadBatchHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xd9\x01\n\x11UploadBatchHeader\x12\x19\n\x11\x61pp_enrollment_id\x18\x01 \x01(\t\x12\x15\n\rrun_full_sync\x18\x02 \x01(\x08\x12\x14\n\x06sha256\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04size\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12&\n\x05\x62\x61tch\x18\x06 \x01(\x0b\x32\x17.syncline.v1.BatchPlace\x12,\n\x08on_match\x18\x07 \x01(\x0e\x32\x1a.syncline.v1.OnMatchAction\"G\n\x15GetSyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07include\x18\x02 \x01(\t\"\x86\x01\n\x17ListSyncRequestsRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\x10\n\x08order_by\x18\x02 \x01(\t\x12\x0f\n\x07include\x18\x03 \x01(\t\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x05 \x01(\tB\x0c\n\n_page_size\"d\n\x18ListSyncRequestsResponse\x12/\n\rsync_requests\x18\x01 \x03(\x0b\x32\x18.syncline.v1.SyncRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x18\x43\x61ncelSyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"L\n\x17RetrySyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"8\n\x17WatchSyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"x\n\x1dListSyncRequestDetailsRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x0c\n\n_page_size\"j\n\x1eListSyncRequestDetailsResponse\x12/\n\x07\x64\x65tails\x18\x01 \x03(\x0b\x32\x1e.syncline.v1.SyncRequestDetail\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"]\n\x17LeaseSyncRequestRequest\x12\x14\n\x06worker\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\rlease_seconds\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_lease_seconds\"\xb5\x01\n\x18LeaseSyncRequestResponse\x12.\n\x0csync_request\x18\x01 \x01(\x0b\x32\x18.syncline.v1.SyncRequest\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\x32\n\x0elease_end_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12\x10\n\x08settings\x18\x05 \x01(\t\"\xbb\x01\n\x1bWriteSyncRequestRowsRequest\x12\x19\n\x0blease_token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x0fsync_request_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0c\x62\x61tch_number\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12$\n\x04rows\x18\x04 \x03(\x0b\x32\x16.syncline.v1.SourceRow\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12\x10\n\x08\x65stimate\x18\x06 \x01(\x03\"\x95\x01\n\x1cWriteSyncRequestRowsResponse\x12\x14\n\x0c\x63\x61ncel_asked\x18\x01 \x01(\x08\x12\x32\n\x0elease_end_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08progress\x18\x03 \x01(\x0b\x32\x19.syncline.v1.SyncProgress\"\x9c\x01\n\x18UpdateSyncRequestRequest\x12\x19\n\x0blease_token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x0csync_request\x18\x02 \x01(\x0b\x32\x18.syncline.v1.SyncRequestB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask2\xd4\x08\n\x12SyncRequestService\x12T\n\x11\x43reateSyncRequest\x12%.syncline.v1.CreateSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12T\n\x11\x43reateBatchImport\x12%.syncline.v1.CreateBatchImportRequest\x1a\x18.syncline.v1.SyncRequest\x12J\n\x0bUploadBatch\x12\x1f.syncline.v1.UploadBatchRequest\x1a\x18.syncline.v1.SyncRequest(\x01\x12N\n\x0eGetSyncRequest\x12\".syncline.v1.GetSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12_\n\x10ListSyncRequests\x12$.syncline.v1.ListSyncRequestsRequest\x1a%.syncline.v1.ListSyncRequestsResponse\x12T\n\x11\x43\x61ncelSyncRequest\x12%.syncline.v1.CancelSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12R\n\x10RetrySyncRequest\x12$.syncline.v1.RetrySyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12T\n\x10WatchSyncRequest\x12$.syncline.v1.WatchSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest0\x01\x12q\n\x16ListSyncRequestDetails\x12*.syncline.v1.ListSyncRequestDetailsRequest\x1a+.syncline.v1.ListSyncRequestDetailsResponse\x12_\n\x10LeaseSyncRequest\x12$.syncline.v1.LeaseSyncRequestRequest\x1a%.syncline.v1.LeaseSyncRequestResponse\x12k\n\x14WriteSyncRequestRows\x12(.syncline.v1.WriteSyncRequestRowsRequest\x1a).syncline.v1.WriteSyncRequestRowsResponse\x12T\n\x11UpdateSyncRequest\x12%.syncline.v1.UpdateSyncRequestRequest\x1a\x18.syncline.v1.SyncRequestb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&syncline/v1/sync_request_service.proto\x12\x0bsyncline.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esyncline/v1/sync_request.proto\"\x95\x01\n\x18\x43reateSyncRequestRequest\x12\x1f\n\x11\x61pp_enrollment_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rrun_full_sync\x18\x02 \x01(\x08\x12-\n\toperation\x18\x03 \x01(\x0e\x32\x1a.syncline.v1.SyncOperation\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xc4\x01\n\x18\x43reateBatchImportRequest\x12\x19\n\x11\x61pp_enrollment_id\x18\x01 \x01(\t\x12\x15\n\rrun_full_sync\x18\x02 \x01(\x08\x12$\n\x04rows\x18\x03 \x03(\x0b\x32\x16.syncline.v1.SourceRow\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12&\n\x05\x62\x61tch\x18\x05 \x01(\x0b\x32\x17.syncline.v1.BatchPlace\x12\x14\n\x0cinfer_schema\x18\x06 \x01(\x08\"l\n\nBatchPlace\x12$\n\x16parent_sync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rcurrent_batch\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x1b\n\rtotal_batches\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\"_\n\x12UploadBatchRequest\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32\x1e.syncline.v1.UploadBatchHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xef\x01\n\x11UploadBatchHeader\x12\x19\n\x11\x61pp_enrollment_id\x18\x01 \x01(\t\x12\x15\n\rrun_full_sync\x18\x02 \x01(\x08\x12\x14\n\x06sha256\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04size\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12&\n\x05\x62\x61tch\x18\x06 \x01(\x0b\x32\x17.syncline.v1.BatchPlace\x12,\n\x08on_match\x18\x07 \x01(\x0e\x32\x1a.syncline.v1.OnMatchAction\x12\x14\n\x0cinfer_schema\x18\x08 \x01(\x08\"G\n\x15GetSyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07include\x18\x02 \x01(\t\"\x86\x01\n\x17ListSyncRequestsRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\x10\n\x08order_by\x18\x02 \x01(\t\x12\x0f\n\x07include\x18\x03 \x01(\t\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x05 \x01(\tB\x0c\n\n_page_size\"d\n\x18ListSyncRequestsResponse\x12/\n\rsync_requests\x18\x01 \x03(\x0b\x32\x18.syncline.v1.SyncRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x18\x43\x61ncelSyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"L\n\x17RetrySyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"8\n\x17WatchSyncRequestRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"x\n\x1dListSyncRequestDetailsRequest\x12\x1d\n\x0fsync_request_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x0c\n\n_page_size\"j\n\x1eListSyncRequestDetailsResponse\x12/\n\x07\x64\x65tails\x18\x01 \x03(\x0b\x32\x1e.syncline.v1.SyncRequestDetail\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"]\n\x17LeaseSyncRequestRequest\x12\x14\n\x06worker\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\rlease_seconds\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_lease_seconds\"\xb5\x01\n\x18LeaseSyncRequestResponse\x12.\n\x0csync_request\x18\x01 \x01(\x0b\x32\x18.syncline.v1.SyncRequest\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\x32\n\x0elease_end_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12\x10\n\x08settings\x18\x05 \x01(\t\"\xbb\x01\n\x1bWriteSyncRequestRowsRequest\x12\x19\n\x0blease_token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x0fsync_request_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0c\x62\x61tch_number\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12$\n\x04rows\x18\x04 \x03(\x0b\x32\x16.syncline.v1.SourceRow\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12\x10\n\x08\x65stimate\x18\x06 \x01(\x03\"\x95\x01\n\x1cWriteSyncRequestRowsResponse\x12\x14\n\x0c\x63\x61ncel_asked\x18\x01 \x01(\x08\x12\x32\n\x0elease_end_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08progress\x18\x03 \x01(\x0b\x32\x19.syncline.v1.SyncProgress\"\x9c\x01\n\x18UpdateSyncRequestRequest\x12\x19\n\x0blease_token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x0csync_request\x18\x02 \x01(\x0b\x32\x18.syncline.v1.SyncRequestB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask2\xd4\x08\n\x12SyncRequestService\x12T\n\x11\x43reateSyncRequest\x12%.syncline.v1.CreateSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12T\n\x11\x43reateBatchImport\x12%.syncline.v1.CreateBatchImportRequest\x1a\x18.syncline.v1.SyncRequest\x12J\n\x0bUploadBatch\x12\x1f.syncline.v1.UploadBatchRequest\x1a\x18.syncline.v1.SyncRequest(\x01\x12N\n\x0eGetSyncRequest\x12\".syncline.v1.GetSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12_\n\x10ListSyncRequests\x12$.syncline.v1.ListSyncRequestsRequest\x1a%.syncline.v1.ListSyncRequestsResponse\x12T\n\x11\x43\x61ncelSyncRequest\x12%.syncline.v1.CancelSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12R\n\x10RetrySyncRequest\x12$.syncline.v1.RetrySyncRequestRequest\x1a\x18.syncline.v1.SyncRequest\x12T\n\x10WatchSyncRequest\x12$.syncline.v1.WatchSyncRequestRequest\x1a\x18.syncline.v1.SyncRequest0\x01\x12q\n\x16ListSyncRequestDetails\x12*.syncline.v1.ListSyncRequestDetailsRequest\x1a+.syncline.v1.ListSyncRequestDetailsResponse\x12_\n\x10LeaseSyncRequest\x12$.syncline.v1.LeaseSyncRequestRequest\x1a%.syncline.v1.LeaseSyncRequestResponse\x12k\n\x14WriteSyncRequestRows\x12(.syncline.v1.WriteSyncRequestRowsRequest\x1a).syncline.v1.WriteSyncRequestRowsResponse\x12T\n\x11UpdateSyncRequest\x12%.syncline.v1.UpdateSyncRequestRequest\x1a\x18.syncline.v1.SyncRequestb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,39 +72,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESYNCREQUESTREQUEST']._serialized_start=188
   _globals['_CREATESYNCREQUESTREQUEST']._serialized_end=337
   _globals['_CREATEBATCHIMPORTREQUEST']._serialized_start=340
-  _globals['_CREATEBATCHIMPORTREQUEST']._serialized_end=514
-  _globals['_BATCHPLACE']._serialized_start=516
-  _globals['_BATCHPLACE']._serialized_end=624
-  _globals['_UPLOADBATCHREQUEST']._serialized_start=626
-  _globals['_UPLOADBATCHREQUEST']._serialized_end=721
-  _globals['_UPLOADBATCHHEADER']._serialized_start=724
-  _globals['_UPLOADBATCHHEADER']._serialized_end=941
-  _globals['_GETSYNCREQUESTREQUEST']._serialized_start=943
-  _globals['_GETSYNCREQUESTREQUEST']._serialized_end=1014
-  _globals['_LISTSYNCREQUESTSREQUEST']._serialized_start=1017
-  _globals['_LISTSYNCREQUESTSREQUEST']._serialized_end=1151
-  _globals['_LISTSYNCREQUESTSRESPONSE']._serialized_start=1153
-  _globals['_LISTSYNCREQUESTSRESPONSE']._serialized_end=1253
-  _globals['_CANCELSYNCREQUESTREQUEST']._serialized_start=1255
-  _globals['_CANCELSYNCREQUESTREQUEST']._serialized_end=1312
-  _globals['_RETRYSYNCREQUESTREQUEST']._serialized_start=1314
-  _globals['_RETRYSYNCREQUESTREQUEST']._serialized_end=1390
-  _globals['_WATCHSYNCREQUESTREQUEST']._serialized_start=1392
-  _globals['_WATCHSYNCREQUESTREQUEST']._serialized_end=1448
-  _globals['_LISTSYNCREQUESTDETAILSREQUEST']._serialized_start=1450
-  _globals['_LISTSYNCREQUESTDETAILSREQUEST']._serialized_end=1570
-  _globals['_LISTSYNCREQUESTDETAILSRESPONSE']._serialized_start=1572
-  _globals['_LISTSYNCREQUESTDETAILSRESPONSE']._serialized_end=1678
-  _globals['_LEASESYNCREQUESTREQUEST']._serialized_start=1680
-  _globals['_LEASESYNCREQUESTREQUEST']._serialized_end=1773
-  _globals['_LEASESYNCREQUESTRESPONSE']._serialized_start=1776
-  _globals['_LEASESYNCREQUESTRESPONSE']._serialized_end=1957
-  _globals['_WRITESYNCREQUESTROWSREQUEST']._serialized_start=1960
-  _globals['_WRITESYNCREQUESTROWSREQUEST']._serialized_end=2147
-  _globals['_WRITESYNCREQUESTROWSRESPONSE']._serialized_start=2150
-  _globals['_WRITESYNCREQUESTROWSRESPONSE']._serialized_end=2299
-  _globals['_UPDATESYNCREQUESTREQUEST']._serialized_start=2302
-  _globals['_UPDATESYNCREQUESTREQUEST']._serialized_end=2458
-  _globals['_SYNCREQUESTSERVICE']._serialized_start=2461
-  _globals['_SYNCREQUESTSERVICE']._serialized_end=3569
+  _globals['_CREATEBATCHIMPORTREQUEST']._serialized_end=536
+  _globals['_BATCHPLACE']._serialized_start=538
+  _globals['_BATCHPLACE']._serialized_end=646
+  _globals['_UPLOADBATCHREQUEST']._serialized_start=648
+  _globals['_UPLOADBATCHREQUEST']._serialized_end=743
+  _globals['_UPLOADBATCHHEADER']._serialized_start=746
+  _globals['_UPLOADBATCHHEADER']._serialized_end=985
+  _globals['_GETSYNCREQUESTREQUEST']._serialized_start=987
+  _globals['_GETSYNCREQUESTREQUEST']._serialized_end=1058
+  _globals['_LISTSYNCREQUESTSREQUEST']._serialized_start=1061
+  _globals['_LISTSYNCREQUESTSREQUEST']._serialized_end=1195
+  _globals['_LISTSYNCREQUESTSRESPONSE']._serialized_start=1197
+  _globals['_LISTSYNCREQUESTSRESPONSE']._serialized_end=1297
+  _globals['_CANCELSYNCREQUESTREQUEST']._serialized_start=1299
+  _globals['_CANCELSYNCREQUESTREQUEST']._serialized_end=1356
+  _globals['_RETRYSYNCREQUESTREQUEST']._serialized_start=1358
+  _globals['_RETRYSYNCREQUESTREQUEST']._serialized_end=1434
+  _globals['_WATCHSYNCREQUESTREQUEST']._serialized_start=1436
+  _globals['_WATCHSYNCREQUESTREQUEST']._serialized_end=1492
+  _globals['_LISTSYNCREQUESTDETAILSREQUEST']._serialized_start=1494
+  _globals['_LISTSYNCREQUESTDETAILSREQUEST']._serialized_end=1614
+  _globals['_LISTSYNCREQUESTDETAILSRESPONSE']._serialized_start=1616
+  _globals['_LISTSYNCREQUESTDETAILSRESPONSE']._serialized_end=1722
+  _globals['_LEASESYNCREQUESTREQUEST']._serialized_start=1724
+  _globals['_LEASESYNCREQUESTREQUEST']._serialized_end=1817
+  _globals['_LEASESYNCREQUESTRESPONSE']._serialized_start=1820
+  _globals['_LEASESYNCREQUESTRESPONSE']._serialized_end=2001
+  _globals['_WRITESYNCREQUESTROWSREQUEST']._serialized_start=2004
+  _globals['_WRITESYNCREQUESTROWSREQUEST']._serialized_end=2191
+  _globals['_WRITESYNCREQUESTROWSRESPONSE']._serialized_start=2194
+  _globals['_WRITESYNCREQUESTROWSRESPONSE']._serialized_end=2343
+  _globals['_UPDATESYNCREQUESTREQUEST']._serialized_start=2346
+  _globals['_UPDATESYNCREQUESTREQUEST']._serialized_end=2502
+  _globals['_SYNCREQUESTSERVICE']._serialized_start=2505
+  _globals['_SYNCREQUESTSERVICE']._serialized_end=3613
 # @@protoc_insertion_point(module_scope)

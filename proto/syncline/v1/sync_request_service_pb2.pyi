@@ -64,12 +64,20 @@ class CreateBatchImportRequest(message.Message):
     ROWS_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     BATCH_FIELD_NUMBER: builtins.int
+    INFER_SCHEMA_FIELD_NUMBER: builtins.int
     app_enrollment_id: builtins.str
     """The connected system that the rows are of. Empty: of none."""
     run_full_sync: builtins.bool
-    """The rows, together with all batches, are all that the source has."""
+    """The rows, together with those of all batches, are all that the source has: the rest is deleted once the last batch has
+    ended. The same in all batches.
+    """
     request_id: builtins.str
     """As in CreateSyncRequest."""
+    infer_schema: builtins.bool
+    """Object types and fields that the schema lacks are inferred from the rows and added to it, and fields of whole
+    numbers come to take any number, before the first row is written. An enrollment with the setting `schema` =
+    `inferred` has it done in any case.
+    """
     @builtins.property
     def rows(self) -> containers.RepeatedCompositeFieldContainer[sync_request_pb2.SourceRow]:
         """At most 5,000."""
@@ -86,10 +94,11 @@ class CreateBatchImportRequest(message.Message):
         rows: abc.Iterable[sync_request_pb2.SourceRow] | None = ...,
         request_id: builtins.str = ...,
         batch: BatchPlace | None = ...,
+        infer_schema: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["app_enrollment_id", b"app_enrollment_id", "batch", b"batch", "request_id", b"request_id", "rows", b"rows", "run_full_sync", b"run_full_sync"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["app_enrollment_id", b"app_enrollment_id", "batch", b"batch", "infer_schema", b"infer_schema", "request_id", b"request_id", "rows", b"rows", "run_full_sync", b"run_full_sync"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,6 +171,7 @@ class UploadBatchHeader(message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     BATCH_FIELD_NUMBER: builtins.int
     ON_MATCH_FIELD_NUMBER: builtins.int
+    INFER_SCHEMA_FIELD_NUMBER: builtins.int
     app_enrollment_id: builtins.str
     """As in CreateBatchImport."""
     run_full_sync: builtins.bool
@@ -174,6 +184,8 @@ class UploadBatchHeader(message.Message):
     """As in CreateSyncRequest."""
     on_match: sync_request_pb2.OnMatchAction.ValueType
     """What happens to rows whose record is there."""
+    infer_schema: builtins.bool
+    """As in CreateBatchImport. The key of a new object type is the column `id`, or else the first one."""
     @builtins.property
     def batch(self) -> BatchPlace:
         """The batch's place, if it is one of several."""
@@ -188,10 +200,11 @@ class UploadBatchHeader(message.Message):
         request_id: builtins.str = ...,
         batch: BatchPlace | None = ...,
         on_match: sync_request_pb2.OnMatchAction.ValueType = ...,
+        infer_schema: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["app_enrollment_id", b"app_enrollment_id", "batch", b"batch", "on_match", b"on_match", "request_id", b"request_id", "run_full_sync", b"run_full_sync", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["app_enrollment_id", b"app_enrollment_id", "batch", b"batch", "infer_schema", b"infer_schema", "on_match", b"on_match", "request_id", b"request_id", "run_full_sync", b"run_full_sync", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,7 +250,7 @@ class ListSyncRequestsRequest(message.Message):
     include: builtins.str
     """`details`, or nothing. Requests that have not ended are listed without."""
     page_size: builtins.int
-    """At most so many: 1 to 500. Unset: 250."""
+    """At most so many: 1 to 500. Unset: 250. Fewer come if their details are large."""
     page_token: builtins.str
     """Of the page before, with the same filter and order. Empty: the first page."""
     def __init__(

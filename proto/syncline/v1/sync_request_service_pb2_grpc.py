@@ -151,7 +151,8 @@ class SyncRequestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RetrySyncRequest(self, request, context):
-        """Makes a new request that does again what one that failed or was cancelled was to do.
+        """Makes a new request that does again what one that failed or was cancelled was to do. What was uploaded with it is kept
+        for some days; after them it is SYNC_REQUEST_STATE, and so it is for a request that stands for batches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,9 @@ class SyncRequestServiceStub:
     committed stays, and is stated. Cancelling what is cancelled answers it again.
     """
     RetrySyncRequest: grpc.UnaryUnaryMultiCallable[sync_request_service_pb2.RetrySyncRequestRequest, sync_request_pb2.SyncRequest]
-    """Makes a new request that does again what one that failed or was cancelled was to do."""
+    """Makes a new request that does again what one that failed or was cancelled was to do. What was uploaded with it is kept
+    for some days; after them it is SYNC_REQUEST_STATE, and so it is for a request that stands for batches.
+    """
     WatchSyncRequest: grpc.UnaryStreamMultiCallable[sync_request_service_pb2.WatchSyncRequestRequest, sync_request_pb2.SyncRequest]
     """The request whenever it changes, its final state last; then the stream ends."""
     ListSyncRequestDetails: grpc.UnaryUnaryMultiCallable[sync_request_service_pb2.ListSyncRequestDetailsRequest, sync_request_service_pb2.ListSyncRequestDetailsResponse]
@@ -96,7 +98,9 @@ class SyncRequestServiceAsyncStub(SyncRequestServiceStub):
     committed stays, and is stated. Cancelling what is cancelled answers it again.
     """
     RetrySyncRequest: aio.UnaryUnaryMultiCallable[sync_request_service_pb2.RetrySyncRequestRequest, sync_request_pb2.SyncRequest]  # type: ignore[assignment]
-    """Makes a new request that does again what one that failed or was cancelled was to do."""
+    """Makes a new request that does again what one that failed or was cancelled was to do. What was uploaded with it is kept
+    for some days; after them it is SYNC_REQUEST_STATE, and so it is for a request that stands for batches.
+    """
     WatchSyncRequest: aio.UnaryStreamMultiCallable[sync_request_service_pb2.WatchSyncRequestRequest, sync_request_pb2.SyncRequest]  # type: ignore[assignment]
     """The request whenever it changes, its final state last; then the stream ends."""
     ListSyncRequestDetails: aio.UnaryUnaryMultiCallable[sync_request_service_pb2.ListSyncRequestDetailsRequest, sync_request_service_pb2.ListSyncRequestDetailsResponse]  # type: ignore[assignment]
@@ -177,7 +181,9 @@ class SyncRequestServiceServicer(metaclass=abc_1.ABCMeta):
         request: sync_request_service_pb2.RetrySyncRequestRequest,
         context: _ServicerContext,
     ) -> typing.Union[sync_request_pb2.SyncRequest, abc.Awaitable[sync_request_pb2.SyncRequest]]:
-        """Makes a new request that does again what one that failed or was cancelled was to do."""
+        """Makes a new request that does again what one that failed or was cancelled was to do. What was uploaded with it is kept
+        for some days; after them it is SYNC_REQUEST_STATE, and so it is for a request that stands for batches.
+        """
 
     @abc_1.abstractmethod
     def WatchSyncRequest(

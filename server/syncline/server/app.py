@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from syncline.server.address import Address
-from syncline.server.background import HeadWatch, repeat, sweep
+from syncline.server.background import HeadWatch, repeat, sweep, sweep_requests
 from syncline.server.config import Services, Settings
 from syncline.server.drain import Drain
 from syncline.server.enrollments.secrets import secret_box
@@ -129,6 +129,8 @@ class App:
         settings = self._env.settings
         self._run("watch heads", HeadWatch(self._env).look, settings.poll_seconds)
         self._run("sweep", lambda: sweep(self._env), settings.sweep_minutes * 60)
+        if settings.services is not Services.SYNC:
+            self._run("sweep requests", lambda: sweep_requests(self._env), settings.sweep_minutes * 60)
         if self._worker is not None:
             self._worker.start()
         self._env.notifier.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -13,6 +14,11 @@ from syncline.storage.errors import StoreError
 _log = structlog.get_logger(__name__)
 
 _DAY_US = 24 * 3600 * 1_000_000
+
+_CHUNKS_MAX = 32
+"""Chunks of payloads that one transaction removes; each has up to 1 MiB."""
+_ROWS_MAX = 1_000
+"""Rows of sync requests that one transaction removes."""
 
 
 class HeadWatch:
@@ -38,6 +44,22 @@ async def sweep(env: Environment) -> None:
     seen_before = now - int(env.settings.device_expiry_days * _DAY_US)
     collected = await env.threads.run(env.store.collect, env.account_id, devices_seen_before=seen_before, now=now)
     _log.debug("swept", collected=collected)
+
+
+async def sweep_requests(env: Environment) -> None:
+    """Remove payloads that nobody can retry any more, and sync requests that ended long ago: little by little."""
+    now, settings = now_us(), env.settings
+    payloads_before = now - int(settings.payload_days * _DAY_US)
+    requests_before = now - int(settings.request_days * _DAY_US) if settings.request_days else 0
+    collects = (
+        # A request is not removed before its payload.
+        partial(env.store.collect_payloads, ended_before=max(payloads_before, requests_before), limit=_CHUNKS_MAX),
+        partial(env.store.collect_requests, ended_before=requests_before, limit=_ROWS_MAX),
+    )
+    for collect in collects:
+        limit = collect.keywords["limit"]
+        while await env.threads.run(collect, env.account_id) == limit:
+            pass
 
 
 async def repeat(what: str, work: Callable[[], Awaitable[None]], every_seconds: float) -> None:

@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         default=15, gt=0, description="How often an idle stream checks its grants, and that no newer stream took over."
     )
     sweep_minutes: float = Field(
-        default=5, gt=0, description="How often devices and sessions are expired and passed tombstones removed."
+        default=5, gt=0, description="How often what has expired, or is needed by nobody any more, is removed."
     )
     drain_linger_seconds: float = Field(
         default=1,
@@ -140,6 +140,12 @@ class Settings(BaseSettings):
     )
     request_failures_max: int = Field(
         default=5, ge=1, le=1_000, description="A sync request has FAILED after so many failed attempts."
+    )
+    payload_days: float = Field(
+        default=7, ge=0, description="What was uploaded is kept for so long after a failure or a cancel, to be retried."
+    )
+    request_days: float = Field(
+        default=90, ge=0, description="Sync requests are removed so long after they ended, with details. 0: never."
     )
     secret_key: SecretStr = Field(
         default=SecretStr(""),

@@ -18,7 +18,7 @@ _DELETE_RULE_VALUES = {member: value for value, member in _DELETE_RULES.items()}
 
 def schema_message(schema: Schema) -> schema_pb2.Schema:
     """The schema as the contract has it."""
-    return schema_pb2.Schema(version=schema.version, object_types=map(_object_type_message, schema.object_types))
+    return schema_pb2.Schema(version=schema.version, object_types=map(object_type_message, schema.object_types))
 
 
 def schema_from_message(message: schema_pb2.Schema) -> Schema:
@@ -36,7 +36,8 @@ def schema_from_message(message: schema_pb2.Schema) -> Schema:
     return Schema(object_types=tuple(map(_object_type, message.object_types)))
 
 
-def _object_type_message(kind: ObjectType) -> schema_pb2.ObjectType:
+def object_type_message(kind: ObjectType) -> schema_pb2.ObjectType:
+    """One object type as the contract has it."""
     return schema_pb2.ObjectType(
         name=kind.name,
         scope=kind.scope,

@@ -82,6 +82,10 @@ class ConnectorNotFound(ServerError):
         self.connector = connector
 
 
+class ConnectorFailed(ServerError):
+    """The connected system is not there, or not as it must be. The text has no secrets."""
+
+
 class RequestState(ServerError):
     """The sync request is not in the state that the call needs."""
 

@@ -79,6 +79,9 @@ CURSOR_CHARS_MAX = 64 * 1024
 """A connector's cursor is stored anew with each batch of rows."""
 REQUESTS_PAGE_DEFAULT = 250
 REQUESTS_PAGE_MAX = 500
+REQUESTS_BYTES_MAX = 3 * 1024 * 1024
+"""A page of sync requests is cut before it takes more: the details of a parent name each of its batches. It has at
+least one, which takes far less."""
 DETAILS_PAGE_DEFAULT = 250
 DETAILS_PAGE_MAX = 500
 WORKER_CHARS_MAX = 100
@@ -92,6 +95,12 @@ LEASE_TOKEN_CHARS_MAX = 2_000
 ENROLLMENT_NAME_CHARS_MAX = 100
 CONNECTOR_CHARS_MAX = 100
 SETTINGS_CHARS_MAX = 64 * 1024
+CRON_CHARS_MAX = 200
+TIME_ZONE_CHARS_MAX = 100
+JITTER_SECONDS_MAX = 3_600
+DISCOVERIES_MAX = 4
+"""Looks at connected systems that run at a time; each has a thread."""
+DISCOVER_SECONDS_MAX = 60.0
 SECRETS_MAX = 50
 SECRET_NAME_CHARS_MAX = 100
 SECRET_CHARS_MAX = 16 * 1024

@@ -156,6 +156,10 @@ class RequestEnded(StoreError):
     """The sync request has ended; nothing can be done about it any more."""
 
 
+class PayloadGone(StoreError):
+    """The payload of the sync request that is to be repeated was removed."""
+
+
 class BatchInvalid(StoreError):
     """The batch does not belong where it says: parent, number or total are wrong."""
 

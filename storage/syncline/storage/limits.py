@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from syncline.data.limits import KEY_LENGTH_MAX
 from syncline.storage.errors import InvalidValue, LimitReached
@@ -35,15 +35,19 @@ def check_text(field: str, value: str) -> None:
 
 def check_texts(field: str, values: Iterable[str]) -> None:
     """`check_text` for each of the values."""
-    for value in values:
-        check_text(field, value)
+    check_text(field, "".join(values))  # which holds what any of them holds
 
 
 def check_key(key: str) -> None:
     """Raise `InvalidValue` unless this can be a record's key."""
-    if len(key) > KEY_LENGTH_MAX:
+    check_keys((key,))
+
+
+def check_keys(keys: Collection[str]) -> None:
+    """`check_key` for each of the keys."""
+    if max(map(len, keys), default=0) > KEY_LENGTH_MAX:
         raise InvalidValue("key", f"at most {KEY_LENGTH_MAX} characters")
-    check_text("key", key)
+    check_texts("key", keys)
 
 
 def check_writes(writes: Sequence[RecordWrite]) -> None:
@@ -55,10 +59,9 @@ def check_writes(writes: Sequence[RecordWrite]) -> None:
     """
     if len(writes) > WRITES_MAX:
         raise LimitReached("writes in one call", WRITES_MAX)
-    for write in writes:
-        check_text("object_type", write.object_type)
-        check_key(write.key)
-        check_text("bucket", write.bucket or "")
+    check_texts("object_type", {write.object_type for write in writes})
+    check_keys([write.key for write in writes])
+    check_texts("bucket", {write.bucket or "" for write in writes})
     check_frames(writes)
 
 

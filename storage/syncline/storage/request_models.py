@@ -19,6 +19,8 @@ RESULT_MESSAGE_CHARS_MAX: Final = 200
 DETAILS_MAX: Final = 10_000
 """Details that are kept of one request; of the rest only the number."""
 DETAIL_VALUE_CHARS_MAX: Final = 200
+NEVER: Final = 253_402_300_799_999_999
+"""When a parent is due that waits for its batches: the last microsecond that a date can tell of."""
 EXTERNAL_CONNECTOR: Final = "external"
 """The connector of enrollments that workers outside serve: see `WorkStore.claim_request`."""
 
@@ -35,6 +37,20 @@ class Operation(Enum):
 
 
 # App enrollments
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When requests of an enrollment are made by themselves. A store only keeps it: it knows no calendar."""
+
+    cron: str
+    """Five fields, as in a crontab."""
+    time_zone: str
+    """The IANA name; empty: UTC."""
+    jitter_seconds: int
+    """How much later than at its time a request is made, at most."""
+    operation: Operation
+    run_full_sync: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,12 @@ class Enrollment:
     """Where the next delta READ goes on, as JSON; empty: at the beginning. Moved on when a READ succeeds."""
     write_cursor: str = ""
     """Likewise of WRITE."""
+    schedule: Schedule | None = None
+    """None: requests are made by those who ask only."""
+    next_run_at: int = 0
+    """When the schedule makes its next request; 0: it makes none."""
+    scheduled_request_id: str = ""
+    """The request that the schedule made last; empty: none."""
 
 
 # Sync requests
@@ -77,6 +99,17 @@ class Progress:
     bytes: int = 0
     estimate: int = 0
     """Rows that there are to read; 0: not known."""
+
+
+class PayloadState(Enum):
+    """What has become of the payload that came with a request."""
+
+    NONE = "none"
+    """None came."""
+    KEPT = "kept"
+    GOING = "going"
+    """It is being removed: what is there still is not all of it."""
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +160,8 @@ class SyncRequest:
     modified_at: int
     modified_by: str
     due_at: int
-    """When it may be claimed: later than now after a failed attempt."""
+    """When it may be claimed: later than now after a failed attempt. `NEVER`: a parent that waits for its batches, or
+    ended with them."""
     cancel_asked: bool
     """Somebody cancelled it while it was in progress."""
     progress: Progress
@@ -148,6 +182,20 @@ class SyncRequest:
     payload_kind: str
     attempts: int = 0
     """How often it was claimed so far."""
+    payload_state: PayloadState = PayloadState.NONE
+
+    @property
+    def is_parent(self) -> bool:
+        """Does it stand for batches?"""
+        return self.parent_id is None and self.total_batches is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LastRuns:
+    """The newest requests of an enrollment. Batches count as their parent; one that only checks does not count."""
+
+    last: SyncRequest | None = None
+    last_successful: SyncRequest | None = None
 
 
 REQUEST_FIELDS: Final[Mapping[str, FieldKind]] = MappingProxyType(

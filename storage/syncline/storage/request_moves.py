@@ -9,15 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from syncline.storage.errors import BatchInvalid, BatchOutOfOrder, LimitReached, RequestEnded
+from syncline.storage.errors import BatchInvalid, BatchOutOfOrder, LimitReached, PayloadGone, RequestEnded
 from syncline.storage.limits import PAYLOAD_CHUNK_BYTES_MAX, check_text, check_texts
 from syncline.storage.request_models import (
     EXTERNAL_CONNECTOR,
+    NEVER,
     RESULT_MESSAGE_CHARS_MAX,
     Ending,
     Enrollment,
     NewRequest,
     Operation,
+    PayloadState,
     Progress,
     SyncRequest,
 )
@@ -29,7 +31,6 @@ _FINAL_BY_ENDING: Final = {
     Ending.FAILED: RequestStatus.FAILED,
     Ending.CANCELLED: RequestStatus.CANCELLED,
 }
-_NEVER: Final = 2**63 - 1
 
 
 def check_enrollment(enrollment: Enrollment) -> None:
@@ -40,6 +41,9 @@ def check_enrollment(enrollment: Enrollment) -> None:
     check_text("settings", enrollment.settings)
     check_text("modified_by", enrollment.modified_by)
     check_texts("cursors", (enrollment.read_cursor, enrollment.write_cursor))
+    check_text("scheduled_request_id", enrollment.scheduled_request_id)
+    if enrollment.schedule is not None:
+        check_texts("schedule", (enrollment.schedule.cron, enrollment.schedule.time_zone))
 
 
 def check_new(new: NewRequest) -> None:
@@ -69,16 +73,24 @@ def check_new(new: NewRequest) -> None:
 
 def check_parent(new: NewRequest, parent: SyncRequest, *, is_taken: bool) -> None:
     """Raise `BatchInvalid` unless the batch may be added to the parent; `is_taken`: it has one of this number."""
-    if parent.parent_id is not None or parent.total_batches is None:
+    if not parent.is_parent:
         raise BatchInvalid("the parent is no request of batches")
     if parent.total_batches != new.total_batches:
         raise BatchInvalid(f"the parent has {parent.total_batches} batches, not {new.total_batches}")
     if (parent.operation, parent.enrollment_id) != (new.operation, new.enrollment_id):
         raise BatchInvalid("the parent has another operation or enrollment")
+    if parent.run_full_sync != new.run_full_sync:
+        raise BatchInvalid("all batches of a parent are of a full run, or none is")
     if parent.status.is_final:
         raise BatchInvalid("the parent has ended")
     if is_taken:
         raise BatchInvalid(f"the parent has batch {new.current_batch} already")
+
+
+def check_retried(retried: SyncRequest) -> None:
+    """Raise `PayloadGone` if the payload that is to be taken over is not there as a whole."""
+    if retried.payload_state in {PayloadState.GOING, PayloadState.GONE}:
+        raise PayloadGone(f"the payload of the sync request {retried.request_id} is not kept any more")
 
 
 def made(new: NewRequest, *, now: int) -> SyncRequest:
@@ -107,6 +119,7 @@ def made(new: NewRequest, *, now: int) -> SyncRequest:
         total_batches=new.total_batches,
         retry_of=new.retry_of,
         payload_kind=new.payload_kind,
+        payload_state=PayloadState.KEPT if len(new.payload) else PayloadState.NONE,
     )
 
 
@@ -116,21 +129,21 @@ def made_parent(first: NewRequest, parent_id: str, *, now: int) -> SyncRequest:
         made(first, now=now),
         request_id=parent_id,
         status=RequestStatus.READY,
+        due_at=NEVER,
         parent_id=None,
         current_batch=None,
         retry_of=None,
         payload_kind="",
+        payload_state=PayloadState.NONE,
     )
 
 
-def is_parent(request: SyncRequest) -> bool:
-    """Does it stand for batches? Then it is never due and never claimed."""
-    return request.parent_id is None and request.total_batches is not None
+def is_external(request: SyncRequest, connector: str | None) -> bool:
+    """Is a request for workers outside? By its enrollment's connector, None without one, and what it brings.
 
-
-def is_external(connector: str | None, *, payload_kind: str) -> bool:
-    """Is a request for workers outside? By its enrollment's connector, None without one, and what it brings."""
-    return connector == EXTERNAL_CONNECTOR and not payload_kind
+    What a parent does, nobody outside can do: it is for those who run its batches.
+    """
+    return connector == EXTERNAL_CONNECTOR and not request.payload_kind and not request.is_parent
 
 
 def cancelled(request: SyncRequest, *, by: str, now: int) -> SyncRequest:
@@ -149,7 +162,7 @@ def cancelled(request: SyncRequest, *, by: str, now: int) -> SyncRequest:
 
 
 def promoted(request: SyncRequest, *, now: int) -> SyncRequest:
-    """A READY request that is due and no parent, on its way to a worker."""
+    """A READY request that is due, on its way to a worker."""
     return replace(request, status=RequestStatus.CONNECTOR, modified_at=now)
 
 
@@ -210,24 +223,42 @@ def lapsed(request: SyncRequest, *, failures_max: int, now: int) -> SyncRequest:
     )
 
 
+def seer_of(request: SyncRequest) -> str:
+    """Under whose id a request notes the rows that it sees: a batch under its parent's, which sweeps for all of it."""
+    return request.parent_id or request.request_id
+
+
 def others_see_since(request: SyncRequest) -> int:
     """What other requests that were at work at this time or later have brought counts as seen by a full run, too.
 
-    A run in its first attempt has its enrollment to itself. Between attempts others may run, and without an enrollment
-    at any time: what they brought is there, though this run may have passed its place, or lost its mark to them.
+    A run in its first attempt has its enrollment to itself. Between attempts and between batches others may run, and
+    without an enrollment at any time: what they brought is there, though this run may have passed its place, or lost
+    its mark to them. What an open parent has brought counts whenever that was: its batches are not all there yet.
     """
-    is_alone = request.enrollment_id is not None and request.attempts == 1
-    return _NEVER if is_alone else request.created_at
+    is_alone = request.enrollment_id is not None and request.attempts == 1 and not request.is_parent
+    return NEVER if is_alone else request.created_at
+
+
+def may_ask_for_others(request: SyncRequest) -> bool:
+    """May a full run that is not done yet ask what others brought since it was made? See `others_see_since`."""
+    was_alone = request.enrollment_id is not None and request.attempts == 0 and not request.is_parent
+    return request.run_full_sync and not request.status.is_final and not was_alone
 
 
 def parent_ended(parent: SyncRequest, batches: Sequence[RequestStatus], *, by: str, now: int) -> SyncRequest | None:
-    """The parent once the last of its batches has ended; None while one is missing or runs, or if it has ended."""
-    if parent.status.is_final or len(batches) != parent.total_batches or not all(one.is_final for one in batches):
+    """The parent once the last of its batches has ended; None while one is missing or runs, or if it waits no more.
+
+    It ends with them. But that of a full READ which succeeded is due: it is to delete what none of them saw.
+    """
+    is_waiting = parent.status is RequestStatus.READY and parent.due_at == NEVER
+    if not is_waiting or len(batches) != parent.total_batches or not all(one.is_final for one in batches):
         return None
     if RequestStatus.FAILED in batches:
         status = RequestStatus.FAILED
     elif RequestStatus.CANCELLED in batches:
         status = RequestStatus.CANCELLED
+    elif parent.run_full_sync and parent.operation is Operation.READ:
+        return replace(parent, due_at=now, modified_at=now, modified_by=by)
     else:
         status = RequestStatus.SUCCESS
     succeeded = sum(one is RequestStatus.SUCCESS for one in batches)
@@ -235,10 +266,10 @@ def parent_ended(parent: SyncRequest, batches: Sequence[RequestStatus], *, by: s
     return replace(parent, status=status, result_message=message, modified_at=now, modified_by=by)
 
 
-def summed(batches: Iterable[Progress]) -> Progress:
-    """The progress of a parent."""
+def summed(parts: Iterable[Progress]) -> Progress:
+    """The progress of a parent, of its batches' and what it did itself."""
     total = Progress()
-    for one in batches:
+    for one in parts:
         total = Progress(
             read=total.read + one.read,
             inserted=total.inserted + one.inserted,
@@ -250,6 +281,30 @@ def summed(batches: Iterable[Progress]) -> Progress:
             estimate=total.estimate + one.estimate,
         )
     return total
+
+
+def replaced(before: Enrollment, wanted: Enrollment) -> Enrollment:
+    """The enrollment as it is stored in place of another one."""
+    is_same_schedule = (before.schedule, before.enabled) == (wanted.schedule, wanted.enabled)
+    return replace(
+        wanted,
+        read_cursor=before.read_cursor,
+        write_cursor=before.write_cursor,
+        # Else who only changes its name would bring a time back that has been run meanwhile.
+        next_run_at=before.next_run_at if is_same_schedule else wanted.next_run_at,
+        scheduled_request_id=before.scheduled_request_id,
+    )
+
+
+def is_still_due(stored: Enrollment, due: Enrollment) -> bool:
+    """Has nobody run its schedule or changed it since it was found to be due?"""
+    return (stored.modified_at, stored.next_run_at) == (due.modified_at, due.next_run_at)
+
+
+def ran(enrollment: Enrollment, *, next_run_at: int, request: SyncRequest | None) -> Enrollment:
+    """The enrollment once its schedule has run; None: no request was made."""
+    last = enrollment.scheduled_request_id if request is None else request.request_id
+    return replace(enrollment, next_run_at=next_run_at, scheduled_request_id=last)
 
 
 def moved_on(enrollment: Enrollment, request: SyncRequest) -> Enrollment:

@@ -8,7 +8,10 @@
 | IN_PROGRESS | READY | the attempt failed or its lease ran out, and another one follows |
 | IN_PROGRESS | SUCCESS, FAILED | the worker ends it; FAILED as well when no attempt is left |
 | IN_PROGRESS | CANCELLED | the worker heard that it is cancelled, or its lease ran out after that |
-| READY | SUCCESS, FAILED | a parent, when the last of its batches has ended |
+| READY | SUCCESS, FAILED | a parent, when the last of its batches has ended, unless it has to sweep |
+
+A parent waits in READY, due never, for its batches. That of a full READ is due once all of them have succeeded, and
+goes the way of every request: its run deletes what none of them saw.
 
 A request ends once: nothing leads out of SUCCESS, FAILED and CANCELLED.
 """

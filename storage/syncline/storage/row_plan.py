@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from syncline.storage.contract.sync_requests import Merge
 from syncline.storage.errors import LimitReached, ObjectTypeNotFound
-from syncline.storage.limits import WRITES_MAX, check_frames, check_key, check_text, check_writes
+from syncline.storage.limits import WRITES_MAX, check_frames, check_keys, check_text, check_texts, check_writes
 from syncline.storage.models import RecordWrite, WriteOutcome
 from syncline.storage.request_models import (
     DETAIL_VALUE_CHARS_MAX,
@@ -49,6 +49,11 @@ class KnownSource(NamedTuple):
     record_key: str
     source_hash: bytes
     image: bytes
+    """May be left out (empty) if the source is as it was in all of a batch: it is not looked at."""
+
+    def is_like(self, row: SourceRow) -> bool:
+        """Is the row as it was, and of the same record?"""
+        return self.source_hash == row.source_hash and self.record_key == row.write.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +81,10 @@ class RowPlan:
     writes: list[RecordWrite] = field(default_factory=list)
     """In order. Each changes its record and takes the next revision above `head_revision`."""
     sources: dict[SourceName, KnownSource] = field(default_factory=dict)
-    """To be stored, anew or over what is known, as seen by the request."""
+    """To be stored, anew or over what is known, as seen by the request: see `request_moves.seer_of`."""
     forgotten: set[SourceName] = field(default_factory=set)
     seen: set[SourceName] = field(default_factory=set)
-    """In a full run: known sources that came as they were, to be noted as seen by the request."""
+    """In a full run: known sources that came as they were, to be noted as seen likewise."""
     details: list[Detail] = field(default_factory=list)
     """Those of the worker first. Fit to be stored."""
     counts: dict[str, TypeCounts] = field(default_factory=dict)
@@ -98,15 +103,19 @@ def check_row_batch(batch: RowBatch) -> None:
     if len(batch.rows) + len(batch.deleted_keys) > WRITES_MAX:
         raise LimitReached("rows in one batch", WRITES_MAX)
     check_writes([row.write for row in batch.rows])
-    for object_type, source_key in source_names(batch):
-        check_text("object_type", object_type)
-        check_key(source_key)
+    check_texts("object_type", {object_type for object_type, _ in batch.deleted_keys})
+    check_keys([row.source_key for row in batch.rows] + [source_key for _, source_key in batch.deleted_keys])
     check_text("cursor", batch.cursor)
 
 
 def source_names(batch: RowBatch) -> set[SourceName]:
     """The sources that a batch speaks of."""
     return {(row.write.object_type, row.source_key) for row in batch.rows} | set(batch.deleted_keys)
+
+
+def types_of(batch: RowBatch) -> set[str]:
+    """The object types of those sources."""
+    return {row.write.object_type for row in batch.rows} | {object_type for object_type, _ in batch.deleted_keys}
 
 
 def items_touched(batch: RowBatch, sources: Mapping[SourceName, KnownSource]) -> set[ItemName]:
@@ -117,11 +126,14 @@ def items_touched(batch: RowBatch, sources: Mapping[SourceName, KnownSource]) ->
 
 def items_left(batch: RowBatch, sources: Mapping[SourceName, KnownSource]) -> set[ItemName]:
     """The records that may lose a source by a batch: those whose sources have to be counted."""
-    keys: dict[SourceName, set[str]] = {name: {known.record_key} for name, known in sources.items()}
+    first = {name: known.record_key for name, known in sources.items()}
+    left: set[ItemName] = set()
     for row in batch.rows:
-        keys.setdefault((row.write.object_type, row.source_key), set()).add(row.write.key)
-    deleted = set(batch.deleted_keys)
-    return {(name[0], key) for name, found in keys.items() if len(found) > 1 or name in deleted for key in found}
+        object_type, key = row.write.object_type, row.write.key
+        before = first.setdefault((object_type, row.source_key), key)
+        if before != key:
+            left |= {(object_type, before), (object_type, key)}
+    return left | {(name[0], first[name]) for name in batch.deleted_keys if name in first}
 
 
 def plan_rows(state: RowState, batch: RowBatch, merge: Merge) -> RowPlan:
@@ -131,7 +143,7 @@ def plan_rows(state: RowState, batch: RowBatch, merge: Merge) -> RowPlan:
         ObjectTypeNotFound: a row is of no object type of the schema.
         LimitReached: a frame that was merged is too large.
     """
-    for object_type, _ in source_names(batch):
+    for object_type in types_of(batch):
         if object_type not in state.scopes:
             raise ObjectTypeNotFound(object_type)
     planner = _Planner(state, now=batch.now)
@@ -223,12 +235,15 @@ class _Planner:
         object_type, key = row.write.object_type, row.write.key
         name = (object_type, row.source_key)
         known = self._sources.get(name)
+        if known is not None and known.is_like(row):
+            self._count(object_type, "skipped")
+            if self._state.full:
+                self._plan.seen.add(name)
+            return
         is_same = known is not None and known.record_key == key
         stands = self._records.get((object_type, key))
         live = stands if stands is not None and stands.frame is not None else None
-        if known is not None and is_same and known.source_hash == row.source_hash:
-            self._count(object_type, "skipped")
-        elif live is not None and row.on_match is not OnMatch.UPDATE:
+        if live is not None and row.on_match is not OnMatch.UPDATE:
             self._refuse(row)
         else:
             if known is not None and not is_same:

@@ -5,6 +5,7 @@ All times are integers: microseconds since the Unix epoch, UTC.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -147,6 +148,8 @@ class UploadBatch:
     """What the stream holds back: for (object type, key) the number of the change that was refused or held last."""
     stream_id: int
     now: int
+    planned: Callable[[], None] = lambda: None
+    """Told once all is decided and only the database still has work; again, if the transaction is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

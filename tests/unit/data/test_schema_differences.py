@@ -74,6 +74,44 @@ def test_each_difference_is_named_and_judged(new: ObjectType, path: str, allowed
     assert [(one.path, one.allowed) for one in _differences(new)] == [(path, allowed)]
 
 
+_WIDER = [
+    (FieldType.INTEGER, FieldType.NUMBER),
+    (FieldType.DECIMAL, FieldType.STRING),
+    (FieldType.DATE, FieldType.STRING),
+    (FieldType.TIMESTAMP, FieldType.STRING),
+]
+
+
+@pytest.mark.parametrize("was", FieldType)
+@pytest.mark.parametrize("becomes", FieldType)
+def test_a_type_changes_only_where_every_value_stays_as_it_is(was: FieldType, becomes: FieldType) -> None:
+    def with_type(kind: FieldType, key: tuple[str, ...]) -> Schema:
+        return Schema(1, (ObjectType("notes", "main", (Field("size", kind, bool(key)),), key),))
+
+    found = [one.allowed for one in differences(with_type(was, ()), with_type(becomes, ()))]
+    assert found == ([] if was is becomes else [(was, becomes) in _WIDER])
+    in_key = [one.allowed for one in differences(with_type(was, ("size",)), with_type(becomes, ("size",)))]
+    assert in_key == ([] if was is becomes else [False]), "records would get other keys"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "allowed"),
+    [
+        (Field("t", FieldType.STRING, max_length=3), Field("t", FieldType.STRING, max_length=4), True),
+        (Field("t", FieldType.STRING, max_length=3), Field("t", FieldType.STRING), True),
+        (Field("t", FieldType.STRING, max_length=3), Field("t", FieldType.STRING, max_length=2), False),
+        (Field("t", FieldType.STRING, True), Field("t", FieldType.STRING), True),
+        (Field("t", FieldType.DECIMAL, max_length=9), Field("t", FieldType.STRING, max_length=8), False),
+        (Field("t", FieldType.DATE, True), Field("t", FieldType.STRING), True),
+        (Field("t", FieldType.DATE), Field("t", FieldType.STRING, True), False),
+    ],
+    ids=["longer", "no limit", "shorter", "optional", "shorter text", "optional text", "required text"],
+)
+def test_a_field_may_come_to_take_more(was: Field, becomes: Field, allowed: bool) -> None:
+    old, new = (Schema(1, (ObjectType("notes", "main", (field,)),)) for field in (was, becomes))
+    assert [one.allowed for one in differences(old, new)] == [allowed]
+
+
 def test_object_types_come_but_do_not_go() -> None:
     both = Schema(0, (KIND, replace(KIND, name="other")))
     assert differences(OLD, both) == [SchemaDifference("other", "a new object type in the scope 'main'", True)]

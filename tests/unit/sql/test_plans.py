@@ -25,16 +25,24 @@ from syncline.storage.sql import (
     receipts,
     reconciling,
     record_sources,
+    request_collecting,
     request_details,
     request_lists,
+    scheduling,
     uploading,
     writing,
 )
-from syncline.storage.sql.json_rows import as_json_keys, as_json_rows, number_values, uuid_values
+from syncline.storage.sql.json_rows import as_json_keys, as_json_rows, uuid_values
 from syncline.storage.sql.opening import open_database
 from syncline.storage.sql.request_rows import StoredRequest, row_of
 from syncline.storage.sql.store import SqlStore
-from syncline.storage.sql.tables import sync_request, sync_request_count, sync_request_detail
+from syncline.storage.sql.tables import (
+    app_enrollment,
+    payload_chunk,
+    sync_request,
+    sync_request_count,
+    sync_request_detail,
+)
 from syncline.storage.upload_models import Conflict, ConflictNote, Receipt
 
 ROWS = 20_000
@@ -131,12 +139,18 @@ def test_receipts_and_conflicts_are_looked_up_one_by_one(connection: Connection,
     uuids = uuid_values("changes", [name.bytes for name in names[:500]])
     if on_sqlite:
         uuids |= {name: value.hex for name, value in uuids.items() if isinstance(value, UUID)}
+    after_all = ["ff" * 15 + end for end in ("fe", "ff")]
+    bounds = {
+        name: end if on_sqlite else UUID(end)
+        for name, end in zip(("changes_first", "changes_last"), after_all, strict=True)
+    }
+    for statement in (receipts._ANY_BETWEEN, receipts._PACKS_BY_UUID):
+        plan = _plan(connection, statement, {**of_device, **bounds})
+        assert re.search(r"upload_receipt_(uuid|pack)_idx.*last_uuid", plan, re.DOTALL), plan
     by_uuid = _plan(connection, receipts._BY_UUID, {**of_device, **uuids})
-    assert re.search(r"account_id_change_uuid_device_uuid_key|\(account_id=\? AND change_uuid=\?\)", by_uuid)
-    by_seq = _plan(connection, receipts._BY_SEQ, {**of_device, **number_values("seqs", range(100, 200))})
-    assert re.search(r"PRIMARY KEY \(account_id=\? AND device_uuid=\? AND change_seq", by_seq) or (
-        "upload_receipt_pkey" in by_seq and re.search(r"Index Cond: .*change_seq >=", by_seq)
-    )
+    assert re.search(r"upload_receipt_uuid_idx.*last_uuid", by_uuid, re.DOTALL), by_uuid
+    by_seq = _plan(connection, receipts._BY_SEQ, {**of_device, "first": ROWS - 100, "last": ROWS})
+    assert re.search(r"(upload_receipt_pkey|PRIMARY KEY).*last_seq ?>", by_seq, re.DOTALL)
     of_changes = _plan(connection, conflicts._OF_CHANGES, {**of_device, **uuids})
     assert not re.search(r"Seq Scan|SCAN conflict", of_changes)
 
@@ -231,11 +245,58 @@ def test_what_is_due_is_found_among_many_requests_that_ended(requests: Connectio
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
+def test_what_nobody_needs_any_more_is_found_by_its_end(requests: Connection, analyzed: bool) -> None:
+    of_parents = sync_request.update().where(sync_request.c.created_at < REQUESTS // 2)
+    requests.execute(of_parents.values(parent_id=sync_request.c.request_id, current_batch=1, total_batches=1))
+    chunk = {"account_id": "a", "number": 1, "data": b""}
+    requests.execute(payload_chunk.insert(), [chunk | {"request_id": str(place)} for place in range(REQUESTS)])
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    ended = {"ended_before": 5, "limit": 100}
+    unneeded = _plan(requests, request_collecting._UNNEEDED_PAYLOADS, {**ended, "of_status": "success"})
+    assert "sync_request_payload_idx" in unneeded
+    for statement, values in (
+        (request_collecting._OVER, ended),
+        (request_collecting._OLDEST_ASKING, {}),
+        (request_collecting._REMOVE_CHUNKS, {"of_request": "1", "limit": 5}),
+    ):
+        plan = _plan(requests, statement, values)
+        assert not re.search(r"Seq Scan|^SCAN (sync_request|parent|batch|payload_chunk)", plan, re.MULTILINE)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_the_last_run_of_an_enrollment_is_read_off_the_index(requests: Connection, analyzed: bool) -> None:
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    for statement in (request_lists._LAST, request_lists._LAST_SUCCESSFUL):
+        assert "sync_request_enrollment_idx" in _plan(requests, statement, {"of_enrollment": "e1"})
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_due_schedules_are_found_among_many_enrollments(requests: Connection, analyzed: bool) -> None:
+    settings = {"connector": "c", "settings": "{}", "sealed_secrets": b"", "enabled": True, "modified_by": ""}
+    times = {"created_at": 0, "modified_at": 0, "read_cursor": "", "write_cursor": "", "scheduled_request_id": ""}
+    shared = {"account_id": "a", **settings, **times}
+    rows = [
+        {"enrollment_id": str(place), "name": str(place), "next_run_at": place, **shared} for place in range(REQUESTS)
+    ]
+    requests.execute(app_enrollment.insert(), rows)
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    assert "app_enrollment_next_run_idx" in _plan(requests, scheduling._DUE, {"now": 5, "limit": 100})
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
 def test_sources_are_looked_up_by_key(requests: Connection, analyzed: bool) -> None:
     if analyzed:
         requests.execute(text("ANALYZE"))
     these = {"of_enrollment": "e", "of_type": "note", "keys": KEYS, "new_seen_by": "1"}
-    for statement in (record_sources._KNOWN, record_sources._SEE, record_sources._FORGET):
+    for statement in (
+        record_sources._HASHES,
+        record_sources._IMAGES,
+        record_sources._SEE,
+        record_sources._FORGET,
+    ):
         plan = _plan(requests, statement, these)
         assert re.search(r"record_source_pkey|object_type=\? AND source_key=\?\)", plan)
     counted = _plan(requests, record_sources._COUNT_OF_RECORDS, these)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.storage.errors import BatchOutOfOrder, RequestEnded
-from syncline.storage.request_models import Ending, NewRequest, Operation, Progress, SyncRequest
+from syncline.storage.request_models import NEVER, Ending, NewRequest, Operation, Progress, SyncRequest
 from syncline.storage.request_moves import (
     cancelled,
     claimed,
@@ -73,6 +75,23 @@ def test_g11_a_parent_ends_with_all_of_its_batches(states: list[RequestStatus]) 
     expected = next(state for state in FINAL_WORST_FIRST if state in states)
     assert result.status is expected
     assert parent_ended(result, states, by="w", now=10) is None
+
+
+@given(st.sampled_from(list(Operation)), st.booleans(), st.lists(st.sampled_from(EVENTS), max_size=20))
+def test_g11_the_parent_of_a_full_read_runs_once_its_batches_succeeded(
+    operation: Operation, full: bool, events: list[str | Ending]
+) -> None:
+    parent = made_parent(replace(NEW, operation=operation, run_full_sync=full), "p", now=1)
+    assert (parent.status, parent.due_at) == (RequestStatus.READY, NEVER)
+    moved = parent_ended(parent, [RequestStatus.SUCCESS] * 3, by="w", now=9)
+    assert moved is not None
+    if not full or operation is not Operation.READ:
+        assert (moved.status, moved.due_at) == (RequestStatus.SUCCESS, NEVER)
+        return
+    assert (moved.status, moved.due_at) == (RequestStatus.READY, 9)
+    for now, event in enumerate(events, 10):
+        assert parent_ended(moved, [RequestStatus.SUCCESS] * 3, by="w", now=now) is None
+        moved = after(moved, event, now=now)
 
 
 @pytest.mark.parametrize(("number", "last", "expected"), [(1, 0, False), (1, 1, True), (2, 1, False), (7, 7, True)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from syncline.server.app import App
 from syncline.server.commands.options import Account, Database
 from syncline.server.config import Settings, load_settings
 from syncline.server.errors import SettingsInvalid
+from syncline.server.garbage import collect_seldom
 from syncline.server.logs import set_up_logs
 from syncline.server.opening import is_new_sqlite_file, open_settings_store
 from syncline.storage import Store
@@ -27,10 +27,6 @@ _log = structlog.get_logger(__name__)
 _SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python's lock from others. By Python's default of ten times as much, each answer of the
 database waits behind whatever else the server computes."""
-
-
-_COLLECT_AFTER = 50_000
-"""Objects made before Python looks for cycles. A message makes tens of thousands, and hardly a cycle."""
 
 
 def register(app: typer.Typer) -> None:
@@ -64,8 +60,7 @@ def serve(
         version = migrate(settings.database_url)
         _log.info("created the database", database=settings.database_url, version=version)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(_COLLECT_AFTER)
-    gc.freeze()
+    collect_seldom()
     store = open_settings_store(settings)
     try:
         store.create_account(settings.account)

@@ -12,6 +12,7 @@ import typer
 from syncline.server.commands.options import Database
 from syncline.server.config import Settings, load_settings
 from syncline.server.enrollments.secrets import SecretBox, secret_box
+from syncline.server.garbage import collect_seldom
 from syncline.server.logs import set_up_logs
 from syncline.server.notify import open_notifier
 from syncline.server.opening import open_settings_store
@@ -43,6 +44,7 @@ def worker(
     settings = load_settings(database_url=database, worker_slots=slots)
     set_up_logs(settings.log_level, settings.log_format)
     connectors, secrets = load_connectors(), secret_box(settings)
+    collect_seldom()
     store = open_settings_store(settings)
     try:
         asyncio.run(work(settings, store, connectors, secrets))

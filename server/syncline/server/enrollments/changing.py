@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from syncline.data.ids import uuid7
 from syncline.server import limits
 from syncline.server.enrollments.requests import WantedEnrollment
+from syncline.server.enrollments.schedules import OPERATION_FIELD
 from syncline.server.enrollments.secrets import SecretsSealed, secret_names
 from syncline.server.environment import Environment, now_us
-from syncline.server.errors import InvalidRequest, Violation
+from syncline.server.errors import ConnectorNotFound, InvalidRequest, Violation
 from syncline.server.requests.connectors.contract import ConnectorError
 from syncline.server.requests.run_settings import split_settings
-from syncline.storage.request_models import EXTERNAL_CONNECTOR, Enrollment
+from syncline.server.requests.schedule_times import next_run_us
+from syncline.storage.request_models import EXTERNAL_CONNECTOR, Enrollment, Schedule
 
 
 async def create_enrollment(env: Environment, wanted: WantedEnrollment) -> Enrollment:
@@ -20,7 +22,8 @@ async def create_enrollment(env: Environment, wanted: WantedEnrollment) -> Enrol
 
     Raises:
         ConnectorNotFound: the connector is not installed here.
-        InvalidRequest: the connector does not take the settings, or there is no key to seal secrets with.
+        InvalidRequest: the connector does not take the settings, or cannot do what is scheduled, or there is no key to
+            seal secrets with.
         NameTaken: another enrollment of the account has the name.
     """
     return await env.threads.run(_create, env, wanted)
@@ -42,6 +45,7 @@ def _create(env: Environment, wanted: WantedEnrollment) -> Enrollment:
     enrollment_id, now = str(uuid7()), now_us()
     secrets = {name: secret for name, secret in wanted.secrets.items() if secret}
     _check_settings(env, wanted.connector, wanted, secrets)
+    _check_schedule(env, wanted.connector, wanted.schedule)
     enrollment = Enrollment(
         enrollment_id=enrollment_id,
         name=wanted.name,
@@ -52,6 +56,8 @@ def _create(env: Environment, wanted: WantedEnrollment) -> Enrollment:
         created_at=now,
         modified_at=now,
         modified_by=env.principal,
+        schedule=wanted.schedule,
+        next_run_at=_next_run(wanted, enrollment_id, now),
     )
     return env.store.put_enrollment(env.account_id, enrollment, expected_modified_at=None)
 
@@ -63,6 +69,8 @@ def _update(env: Environment, wanted: WantedEnrollment) -> Enrollment:
     env.connectors.info(known.connector)
     secrets = _merged_secrets(env, known, wanted.secrets)
     _check_settings(env, known.connector, wanted, secrets)
+    _check_schedule(env, known.connector, wanted.schedule)
+    now = now_us()
     enrollment = Enrollment(
         enrollment_id=known.enrollment_id,
         name=wanted.name,
@@ -72,8 +80,11 @@ def _update(env: Environment, wanted: WantedEnrollment) -> Enrollment:
         enabled=not wanted.disabled,
         created_at=known.created_at,
         # Later than before in any case, so that each change can be told from the one before it.
-        modified_at=max(now_us(), known.modified_at + 1),
+        modified_at=max(now, known.modified_at + 1),
         modified_by=env.principal,
+        schedule=wanted.schedule,
+        # The store keeps the time that it has if this is the schedule that it has.
+        next_run_at=_next_run(wanted, known.enrollment_id, now),
     )
     return env.store.put_enrollment(env.account_id, enrollment, expected_modified_at=wanted.modified_at)
 
@@ -99,6 +110,21 @@ def _check_settings(env: Environment, connector: str, wanted: WantedEnrollment, 
             env.connectors.get(connector).check_settings(others, secrets)
     except ConnectorError as error:
         raise InvalidRequest([Violation("app_enrollment.settings", str(error))]) from error
+
+
+def _check_schedule(env: Environment, connector: str, schedule: Schedule | None) -> None:
+    try:
+        if schedule is not None:
+            env.connectors.need_operation(connector, schedule.operation)
+    except ConnectorNotFound as error:
+        raise InvalidRequest([Violation(OPERATION_FIELD, str(error))]) from error
+
+
+def _next_run(wanted: WantedEnrollment, enrollment_id: str, now: int) -> int:
+    """When the schedule makes its first request; 0: it makes none."""
+    if wanted.schedule is None or wanted.disabled:
+        return 0
+    return next_run_us(wanted.schedule, enrollment_id, now)
 
 
 def _seal(env: Environment, enrollment_id: str, secrets: Mapping[str, str]) -> bytes:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from syncline.data.errors import DataError
 from syncline.data.parsing import parse_object
 from syncline.server import limits
+from syncline.server.enrollments.schedules import wanted_schedule
 from syncline.server.violations import Violations
+from syncline.storage.request_models import Schedule
 from syncline.v1 import app_enrollment_service_pb2
 
 
@@ -25,6 +29,7 @@ class WantedEnrollment:
     settings_text: str
     settings: Mapping[str, Any]
     disabled: bool
+    schedule: Schedule | None
     modified_at: int
     """When it was last changed as it was read; 0 of a new one."""
     secrets: Mapping[str, str]
@@ -45,14 +50,16 @@ def changed_enrollment(request: app_enrollment_service_pb2.UpdateAppEnrollmentRe
     message = request.app_enrollment
     enrollment_id = found.uuid("app_enrollment.app_enrollment_id", message.app_enrollment_id, required=True)
     found.text("app_enrollment.connector", message.connector, limits.CONNECTOR_CHARS_MAX)
-    modified_at = message.modify_time.ToMicroseconds() if message.HasField("modify_time") else 0
+    modified_at = _microseconds(message.modify_time) if message.HasField("modify_time") else 0
     if modified_at <= 0:
         found.add("app_enrollment.modify_time", "must be that of the enrollment as it was read")
     return _wanted(message, request.secrets, found, enrollment_id=enrollment_id, modified_at=modified_at)
 
 
 def enrollment_id_of(
-    request: app_enrollment_service_pb2.GetAppEnrollmentRequest | app_enrollment_service_pb2.DeleteAppEnrollmentRequest,
+    request: app_enrollment_service_pb2.GetAppEnrollmentRequest
+    | app_enrollment_service_pb2.DeleteAppEnrollmentRequest
+    | app_enrollment_service_pb2.DiscoverStreamsRequest,
 ) -> str:
     """The enrollment that is meant. Raise `InvalidRequest` if it is no UUID."""
     found = Violations()
@@ -71,6 +78,7 @@ def _wanted(
 ) -> WantedEnrollment:
     found.text("app_enrollment.name", message.name, limits.ENROLLMENT_NAME_CHARS_MAX, required=True)
     settings = _settings(message.settings, found)
+    schedule = wanted_schedule(message.schedule, found) if message.HasField("schedule") else None
     _check_secrets(secrets, found)
     found.raise_if_any()
     return WantedEnrollment(
@@ -80,9 +88,18 @@ def _wanted(
         settings_text=message.settings or "{}",
         settings=settings,
         disabled=message.disabled,
+        schedule=schedule,
         modified_at=modified_at,
         secrets=dict(secrets),
     )
+
+
+def _microseconds(time: Timestamp) -> int:
+    """0 if it is none that a calendar has."""
+    try:
+        return time.ToMicroseconds()
+    except ValueError:
+        return 0
 
 
 def _settings(text: str, found: Violations) -> Mapping[str, Any]:

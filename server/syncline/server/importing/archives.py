@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from syncline.server.importing.sources import Source, open_path, open_source
 
 _UNREADABLE_FLAGS = 0x1 | 0x20 | 0x40
 """Encrypted, patched data, strongly encrypted."""
+_BUFFER_BYTES = 64 * 1024
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
@@ -87,9 +89,9 @@ def _full_name(name: str, entry: zipfile.ZipInfo) -> str:
 
 def _opener(archive_file: Path | BinaryIO, entry: zipfile.ZipInfo) -> Opener:
     def open_entry() -> BinaryIO:
-        # The entry keeps the archive's file open for as long as it needs it.
+        # The entry keeps the archive's file open for as long as it needs it. By itself it takes lines apart in Python.
         with zipfile.ZipFile(archive_file) as archive:
-            return cast(BinaryIO, archive.open(entry))
+            return io.BufferedReader(cast(io.RawIOBase, archive.open(entry)), _BUFFER_BYTES)
 
     return open_entry
 

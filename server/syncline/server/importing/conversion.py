@@ -78,10 +78,23 @@ class _TextRows:
     def __init__(self, object_type: ObjectType, columns: tuple[str, ...], nulls: frozenset[str]) -> None:
         fields = {field.name: field for field in object_type.fields}
         self._columns = {name: _Column(fields[name], nulls) for name in columns}
+        # Texts that mean themselves are taken as they are, unless one of the row's means "absent".
+        self._converted = [(name, column) for name, column in self._columns.items() if not _is_any_text(fields[name])]
+        self._absent = nulls | {""}
 
     def convert(self, values: Mapping[str, str]) -> Mapping[str, Any]:
+        if self._absent.isdisjoint(values.values()):
+            data: dict[str, Any] = dict(values)
+            for name, column in self._converted:
+                if name in data:
+                    data[name] = column[data[name]]
+            return data
         columns = self._columns
         return {name: columns[name][text] for name, text in values.items()}
+
+
+def _is_any_text(field: Field) -> bool:
+    return field.type is FieldType.STRING and not field.max_length
 
 
 class _Column(dict[str, Any]):

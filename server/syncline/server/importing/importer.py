@@ -20,6 +20,7 @@ from syncline.data.errors import DataError
 from syncline.data.schema import ObjectType
 from syncline.server.importing.conversion import row_converter
 from syncline.server.importing.errors import BadLine, ImportRefused
+from syncline.server.importing.key_digests import KeyDigests
 from syncline.server.importing.limits import BAD_LINES_KEPT, BATCH_ROWS
 from syncline.server.importing.progress import PROGRESS_ROWS, Phase, Progress, silent
 from syncline.server.importing.sources import Source
@@ -112,9 +113,7 @@ def _check(
     convert = row_converter(object_type, source, nulls)
     encoder = RecordEncoder(object_type)
     bad = _BadLines()
-    # Hashes stand for the keys: of a million keys they take a third of the memory, and that two of them agree by
-    # chance is less likely than one in ten million.
-    seen: set[int] = set()
+    seen = KeyDigests()
     for row in source.read():
         if isinstance(row, BadLine):
             bad.add(row)
@@ -124,11 +123,9 @@ def _check(
         except DataError as error:
             bad.add(BadLine(row.line, str(error)))
             continue
-        digest = hash(record.key)
-        if digest in seen:
+        if not seen.add(record.key):
             bad.add(BadLine(row.line, f"an earlier line has the same key {record.key!r:.200}"))
             continue
-        seen.add(digest)
         spool.add(record)
         if spool.count % PROGRESS_ROWS == 0:
             progress(Phase.CHECKING, source.bytes_read, source.size_bytes, spool.count + bad.count)

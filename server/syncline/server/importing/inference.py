@@ -76,7 +76,8 @@ def _read(
         for column, value in row.values.items():
             if column not in guesses:
                 guesses[column] = _Guess(nulls)
-            guesses[column].widen(_json_type(value), FieldType.JSON)
+            if value is not None:
+                guesses[column].widen(_json_type(value), FieldType.JSON)
 
 
 class _Guess(dict[str, None]):

@@ -235,6 +235,12 @@ _row(
     lambda error: (details.precondition("SYNC_REQUEST_STATE", [("sync_request", str(error))]),),
 )
 _row(
+    store_errors.PayloadGone,
+    StatusCode.FAILED_PRECONDITION,
+    "SYNC_REQUEST_STATE",
+    lambda error: (details.precondition("SYNC_REQUEST_STATE", [("sync_request", str(error))]),),
+)
+_row(
     server_errors.RequestState,
     StatusCode.FAILED_PRECONDITION,
     "SYNC_REQUEST_STATE",
@@ -254,6 +260,12 @@ _row(
     StatusCode.NOT_FOUND,
     "CONNECTOR_NOT_FOUND",
     lambda error: (details.resource("connector", error.connector, str(error)),),
+)
+_row(
+    server_errors.ConnectorFailed,
+    StatusCode.FAILED_PRECONDITION,
+    "CONNECTOR_FAILED",
+    lambda error: (details.precondition("CONNECTOR_FAILED", [("app_enrollment", str(error))]),),
 )
 _row(
     server_errors.PayloadInvalid,

@@ -8,6 +8,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from syncline.storage.request_models import (
+    NEVER,
     Detail,
     Operation,
     Progress,
@@ -65,7 +66,7 @@ def request_message(
         current_batch=request.current_batch or 0,
         total_batches=request.total_batches or 0,
         progress=progress_message(request.progress),
-        due_time=timestamp(request.due_at),
+        due_time=None if request.due_at == NEVER else timestamp(request.due_at),
         cancel_asked=request.cancel_asked,
         retry_of=request.retry_of or "",
         details=summary,

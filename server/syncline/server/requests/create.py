@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from syncline.data.ids import uuid7
 from syncline.server.environment import Environment, now_us
-from syncline.server.requests.records_payload import PAYLOAD_KIND, pack_rows
+from syncline.server.requests.payload_kinds import PayloadForm, PayloadKind
+from syncline.server.requests.records_payload import pack_rows
 from syncline.server.requests.requests import Asked
 from syncline.storage.errors import EnrollmentNotFound
 from syncline.storage.request_models import NewRequest, SyncRequest
@@ -25,12 +26,15 @@ async def create_request(env: Environment, asked: Asked) -> SyncRequest:
     return await env.threads.run(_create, env, asked)
 
 
-async def create_import(env: Environment, asked: Asked, rows: Iterable[sync_request_pb2.SourceRow]) -> SyncRequest:
+async def create_import(
+    env: Environment, asked: Asked, rows: Iterable[sync_request_pb2.SourceRow], *, infers: bool
+) -> SyncRequest:
     """Make a request that loads these rows; as `create_payload_request`."""
-    return await env.threads.run(lambda: create_payload_request(env, asked, pack_rows(rows), PAYLOAD_KIND))
+    kind = PayloadKind(PayloadForm.RECORDS, infers=infers)
+    return await env.threads.run(lambda: create_payload_request(env, asked, pack_rows(rows), kind))
 
 
-def create_payload_request(env: Environment, asked: Asked, payload: Sequence[bytes], payload_kind: str) -> SyncRequest:
+def create_payload_request(env: Environment, asked: Asked, payload: Sequence[bytes], kind: PayloadKind) -> SyncRequest:
     """Make a request that brings what it loads. It needs no connector. From a thread that may wait.
 
     Raises:
@@ -38,7 +42,7 @@ def create_payload_request(env: Environment, asked: Asked, payload: Sequence[byt
         RequestIdReused: the idempotency key was used for something else.
         BatchInvalid: the batch does not belong where it says.
     """
-    return store_request(env, new_request(env, asked, payload=payload, payload_kind=payload_kind))
+    return store_request(env, new_request(env, asked, payload=payload, payload_kind=kind.text))
 
 
 def new_request(

@@ -77,8 +77,7 @@ def with_summary(env: Environment, request: SyncRequest) -> sync_request_pb2.Syn
     if not request.status.is_final:
         return request_message(request, env.account_id)
     counts = env.store.count_types(env.account_id, request.request_id)
-    is_parent = request.total_batches is not None and request.parent_id is None
-    batch_ids = _batch_ids(env, request.request_id) if is_parent else []
+    batch_ids = _batch_ids(env, request.request_id) if request.is_parent else []
     return request_message(request, env.account_id, summary_message(request, counts, batch_ids))
 
 

@@ -32,10 +32,13 @@ _OVER: Final = "the request has been ended or given back"
 
 
 class Hints(Protocol):
-    """Who is told what a run changed; the methods are those of the `Notifier`."""
+    """Who is told what a worker changed; the methods are those of the `Notifier`."""
 
     def head_moved(self, account_id: str, revision: int) -> None:
         """Records were written."""
+
+    def request_made(self, account_id: str) -> None:
+        """A schedule made a request."""
 
     def requests_changed(self, account_id: str) -> None:
         """A request has changed."""

@@ -63,12 +63,16 @@ async def list_requests(env: Environment, page: RequestsPage) -> sync_request_se
 def _list(env: Environment, page: RequestsPage) -> sync_request_service_pb2.ListSyncRequestsResponse:
     requests = env.store.list_requests(env.account_id, page.query)
     response = sync_request_service_pb2.ListSyncRequestsResponse()
+    bytes_left = limits.REQUESTS_BYTES_MAX
     for request in requests:
-        response.sync_requests.append(
-            with_summary(env, request) if page.with_details else request_message(request, env.account_id)
-        )
-    if len(requests) == page.query.limit:
-        after = place_of(requests[-1], page.query.order)
+        message = with_summary(env, request) if page.with_details else request_message(request, env.account_id)
+        bytes_left -= message.ByteSize()
+        if bytes_left < 0 and response.sync_requests:
+            break
+        response.sync_requests.append(message)
+    listed = len(response.sync_requests)
+    if listed < len(requests) or listed == page.query.limit:
+        after = place_of(requests[listed - 1], page.query.order)
         if env.store.list_requests(env.account_id, replace(page.query, after=after, limit=1)):
             response.next_page_token = encode_page(page.asked, ListPlace(page.now, after))
     return response

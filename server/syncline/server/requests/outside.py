@@ -23,6 +23,7 @@ from syncline.server.requests.result_messages import counts_message
 from syncline.server.requests.rows import ReadRows, RowReader
 from syncline.server.requests.run_settings import RunSettings, split_settings
 from syncline.server.requests.runner import start_cursor
+from syncline.server.requests.scheduling import run_due_schedules
 from syncline.server.requests.sweeping import FullRun, sweep
 from syncline.server.tokens import OutsideLease
 from syncline.storage.request_models import (
@@ -79,6 +80,7 @@ async def update_request(env: Environment, wanted: Update) -> sync_request_pb2.S
 
 def _lease(env: Environment, worker: str, lease_seconds: int) -> sync_request_service_pb2.LeaseSyncRequestResponse:
     # No worker of the server's own may be running that would do it.
+    run_due_schedules(env.store, env.notifier, now_us())
     due_at = env.store.next_due()
     if due_at is not None and due_at <= now_us():
         env.store.promote_requests(now=now_us(), failures_max=env.settings.request_failures_max)

@@ -13,10 +13,11 @@ from typing import Final
 from syncline.data.errors import DataError
 from syncline.data.parsing import parse_object
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
+from syncline.server.requests.payload_kinds import PayloadForm, PayloadKind
 from syncline.storage.request_models import OnMatch
 from syncline.v1 import sync_request_pb2
 
-PAYLOAD_KIND: Final = "records"
+PAYLOAD_KIND: Final = PayloadKind(PayloadForm.RECORDS).text
 
 _CHUNK_BYTES_MAX = 1024 * 1024
 """What a store takes as one chunk."""

@@ -19,11 +19,13 @@ async def retry_request(env: Environment, request_id: str, *, idempotency_key: s
     """Make a request like one that failed or was cancelled. It begins where that one began, with a payload of its own.
 
     A batch is done again by itself, outside its parent, which has ended. By itself it is not all that the source has,
-    so it is no full run then.
+    so it is no full run then. A parent is not done again, even if only its sweep failed: what its batches saw is noted
+    under its own id.
 
     Raises:
         RequestNotFound: no such request.
         RequestState: it did not fail, nor was it cancelled; or it stands for batches.
+        PayloadGone: what it loaded is not kept any more.
         EnrollmentNotFound: its enrollment is gone, or disabled.
         RequestIdReused: the idempotency key was used for something else.
     """
@@ -41,8 +43,9 @@ def payload_chunks(env: Environment, request_id: str) -> Iterator[bytes]:
 
 def _retry(env: Environment, request_id: str, idempotency_key: str, payload_hash: bytes) -> SyncRequest:
     old = env.store.get_request(env.account_id, request_id)
-    if old.total_batches is not None and old.parent_id is None:
-        raise RequestState(request_id, "the request stands for its batches: retry those of them that did not succeed")
+    if old.is_parent:
+        why = "the request stands for its batches: retry those that failed, or send all of them with a new parent"
+        raise RequestState(request_id, why)
     if old.status not in (RequestStatus.FAILED, RequestStatus.CANCELLED):
         raise RequestState(request_id, "only a request that FAILED or was CANCELLED can be retried")
     asked = Asked(

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -20,10 +21,12 @@ from syncline.server.requests.connectors.contract import Connector, ConnectorErr
 from syncline.server.requests.connectors.inline import InlineConnector
 from syncline.server.requests.connectors.registry import Connectors
 from syncline.server.requests.holding import HeldRequest, RunStopped
+from syncline.server.requests.inferring import infer_schema
+from syncline.server.requests.payload_kinds import PayloadForm, payload_kind
 from syncline.server.requests.reading import read
-from syncline.server.requests.records_payload import PAYLOAD_KIND
 from syncline.server.requests.result_messages import error_message, without_secrets, written_message
 from syncline.server.requests.run_settings import RunSettings, split_settings
+from syncline.server.requests.sweeping import FullRun, sweep_batches
 from syncline.server.requests.writing import write
 from syncline.storage import Store
 from syncline.storage.errors import EnrollmentNotFound, LeaseLost, RequestNotFound, StoreError, StoreUnavailable
@@ -110,10 +113,12 @@ class Runner:
                 raise RunFailed("the enrollment is disabled")
             own, settings = split_settings(json.loads(enrollment.settings))
             secrets |= self._secrets.open(account_id, enrollment.enrollment_id, enrollment.sealed_secrets)
+        schema = self._store.read_schema(account_id)
+        if request.is_parent:
+            return sweep_batches(FullRun(self._store, held, request, schema, own))
         connector = self._connector(request, enrollment)
         if request.operation not in connector.operations:
             raise RunFailed(f"the connector {connector.name!r} cannot {request.operation.value}")
-        schema = self._store.read_schema(account_id)
         job = Job(
             settings=settings,
             secrets=dict(secrets),
@@ -123,12 +128,20 @@ class Runner:
             payload=self._payload(account_id, request.request_id) if request.payload_kind else None,
             payload_kind=request.payload_kind,
             stopped=held.stopped,
+            scope=own.scope,
         )
+        if request.operation is Operation.READ and _infers(request, own):
+            schema = infer_schema(self._store, account_id, connector, job)
+            held.check()
+            # The payload was read to its end.
+            payload = self._payload(account_id, request.request_id) if request.payload_kind else None
+            job = replace(job, schema=schema, payload=payload)
         attempt = Attempt(self._store, held, request, enrollment, connector, job, schema, own)
         return _WORK[request.operation](attempt)
 
     def _connector(self, request: SyncRequest, enrollment: Enrollment | None) -> Connector:
-        if request.payload_kind == PAYLOAD_KIND:
+        kind = payload_kind(request.payload_kind)
+        if kind is not None and kind.form is PayloadForm.RECORDS:
             return self._inline
         if request.payload_kind or enrollment is None:
             return self._connectors.get(_FILE_CONNECTOR)
@@ -139,6 +152,11 @@ class Runner:
         while chunk := self._store.read_payload(account_id, request_id, after=number):
             number, data = chunk
             yield data
+
+
+def _infers(request: SyncRequest, settings: RunSettings) -> bool:
+    kind = payload_kind(request.payload_kind)
+    return settings.infers_schema or (kind is not None and kind.infers)
 
 
 def start_cursor(request: SyncRequest, enrollment: Enrollment | None) -> str:

@@ -41,7 +41,7 @@ class SyncRequestServicer(sync_request_service_pb2_grpc.SyncRequestServiceServic
         del context
         self._env.drain.check()
         asked = await self._env.threads.run(requests.batch_import, request)
-        return self._message(await create_import(self._env, asked, request.rows))
+        return self._message(await create_import(self._env, asked, request.rows, infers=request.infer_schema))
 
     async def UploadBatch(  # noqa: N802  the contract's name
         self,

@@ -2,10 +2,12 @@
 
 Only rows that this enrollment brought are looked at, and of those only object types that can be told about:
 
-- an enrollment's connector reads all of it, so all object types; a payload is all there is of the types it has rows of;
+- an enrollment's connector reads all of it, so all object types; a payload is all there is of the types it has rows of,
+  and so are those of a parent's batches together;
 - a type with rows that failed is left alone: a row that could not be taken is not gone.
 
-A batch of a parent deletes nothing: what the other batches have is known of none of them.
+A batch of a parent deletes nothing: what the other batches have is known of none of them. Once all of them have
+succeeded, their parent is run itself, and does nothing but sweep.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Final
 from syncline.data.schema import Schema
 from syncline.server.requests.attempt import RunFailed
 from syncline.server.requests.holding import HeldRequest
-from syncline.server.requests.result_messages import written_message
+from syncline.server.requests.result_messages import counts_message, written_message
 from syncline.server.requests.run_settings import RunSettings
 from syncline.storage import Store
 from syncline.storage.request_models import SyncRequest, TypeCounts
@@ -29,7 +31,7 @@ _GUARDED_FROM: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class FullRun:
-    """A full run that has read to the end, by a worker of the server or by one outside."""
+    """A full run that has read to the end, by a worker of the server or one outside; or a parent whose batches have."""
 
     store: Store
     held: HeldRequest
@@ -57,6 +59,16 @@ def sweep(run: FullRun) -> str:
     return f"; nothing was looked for to delete of {', '.join(left_alone)}, as rows failed" if left_alone else ""
 
 
+def sweep_batches(run: FullRun) -> str:
+    """The run of a parent: delete what none of its batches saw; answers the result message.
+
+    Raises:
+        RunFailed, RunStopped, LeaseLost: as `sweep`.
+    """
+    note = sweep(run)
+    return counts_message(run.held.progress) + note
+
+
 def _guard(run: FullRun, unseen: int, known: int) -> None:
     limit = run.settings.delete_limit
     if known >= _GUARDED_FROM and unseen > limit * known:
@@ -68,7 +80,7 @@ def _swept_types(run: FullRun) -> tuple[list[str], list[str]]:
     """The object types to sweep, and those that would be swept if none of their rows had failed."""
     counts = run.store.count_types(run.held.lease.account_id, run.request.request_id)
     names = [kind.name for kind in run.schema.object_types]
-    if run.request.payload_kind:
+    if run.request.payload_kind or run.request.is_parent:
         names = [name for name in names if any(counts.get(name, TypeCounts()))]
     if _failed(counts, ""):  # rows of which not even the type is known
         return [], names

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from tempfile import TemporaryFile
@@ -12,16 +14,18 @@ from typing import BinaryIO, Final, overload
 from syncline.server.environment import Environment
 from syncline.server.errors import InvalidRequest, PayloadInvalid, Violation
 from syncline.server.requests.create import create_payload_request
+from syncline.server.requests.payload_kinds import PayloadForm, PayloadKind
 from syncline.server.requests.records_payload import ON_MATCH
 from syncline.server.requests.requests import Asked, batch_place, payload_hash
-from syncline.server.requests.zip_files import WHOLE_FILE, ZIP_KINDS, check_zip
+from syncline.server.requests.run_settings import split_settings
+from syncline.server.requests.zip_files import WHOLE_FILE, check_zip
 from syncline.server.requests.zip_limits import CHUNK_BYTES_MAX, IDLE_SECONDS_MAX, STORED_CHUNK_BYTES, ZIP_BYTES_MAX
 from syncline.server.violations import Violations
-from syncline.storage.request_models import OnMatch, Operation, SyncRequest
+from syncline.storage.errors import EnrollmentNotFound
+from syncline.storage.request_models import Operation, SyncRequest
 from syncline.v1 import sync_request_service_pb2
 
 _HASH_BYTES: Final = 32
-_KINDS: Final = {on_match: kind for kind, on_match in ZIP_KINDS.items()}
 
 
 async def upload_batch(
@@ -50,7 +54,7 @@ class _Header:
     asked: Asked
     sha256: bytes
     size: int
-    on_match: OnMatch
+    kind: PayloadKind
 
 
 class _Spool:
@@ -138,7 +142,8 @@ def _read_header(message: sync_request_service_pb2.UploadBatchRequest | None) ->
         payload_hash=payload_hash(header),
         place=place,
     )
-    return _Header(asked, header.sha256, header.size, ON_MATCH[header.on_match])
+    kind = PayloadKind(PayloadForm.ZIP, ON_MATCH[header.on_match], infers=header.infer_schema)
+    return _Header(asked, header.sha256, header.size, kind)
 
 
 def _chunk(message: sync_request_service_pb2.UploadBatchRequest) -> bytes:
@@ -151,6 +156,16 @@ def _chunk(message: sync_request_service_pb2.UploadBatchRequest) -> bytes:
 
 def _store(env: Environment, spool: _Spool, header: _Header) -> SyncRequest:
     spool.check_complete()
-    check_zip(spool.file, header.size, env.store.read_schema(env.account_id))
+    infers = header.kind.infers or _enrollment_infers(env, header.asked.enrollment_id)
+    check_zip(spool.file, header.size, env.store.read_schema(env.account_id), infers=infers)
     payload = _StoredChunks(spool.file, header.size)
-    return create_payload_request(env, header.asked, payload, _KINDS[header.on_match])
+    return create_payload_request(env, header.asked, payload, header.kind)
+
+
+def _enrollment_infers(env: Environment, enrollment_id: str | None) -> bool:
+    if enrollment_id is None:
+        return False
+    with suppress(EnrollmentNotFound):  # which the store tells, unless it is a repeat
+        enrollment = env.store.get_enrollment(env.account_id, enrollment_id)
+        return split_settings(json.loads(enrollment.settings))[0].infers_schema
+    return False

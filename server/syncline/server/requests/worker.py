@@ -18,6 +18,7 @@ from syncline.server.config import Settings
 from syncline.server.environment import now_us
 from syncline.server.requests.holding import HeldRequest, Hints
 from syncline.server.requests.runner import Runner
+from syncline.server.requests.scheduling import run_due_schedules
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store
 from syncline.storage.errors import StoreError
@@ -79,8 +80,9 @@ class Worker:
             self._threads.close()
 
     async def _claim(self) -> None:
-        """Promote what is due, and claim as much as there are free slots."""
+        """Make what schedules say, promote what is due, and claim as much as there are free slots."""
         settings = self._settings
+        await self._threads.run(run_due_schedules, self._store, self._hints, now_us())
         due_at = await self._threads.run(self._store.next_due)
         if due_at is not None and due_at <= now_us():
             await self._threads.run(

@@ -6,6 +6,7 @@ write by key, so that does no harm.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -56,7 +57,7 @@ class _Records:
         self.exhausted = False
         self._held = held
         self._feed = feed
-        self._waiting: list[int] = []
+        self._waiting: deque[int] = deque()
         self._done = 0
 
     def __iter__(self) -> Iterator[Outgoing]:
@@ -70,7 +71,7 @@ class _Records:
 
     def done(self, revision: int) -> int:
         """How many of the records are stored once all up to this revision are."""
-        left = [waiting for waiting in self._waiting if waiting > revision]
-        self._done += len(self._waiting) - len(left)
-        self._waiting = left
+        while self._waiting and self._waiting[0] <= revision:
+            self._waiting.popleft()
+            self._done += 1
         return self._done

@@ -9,10 +9,9 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import BinaryIO, Final, cast
 
 from syncline.data.schema import ObjectType, Schema
@@ -23,12 +22,6 @@ from syncline.server.importing.errors import SourceError
 from syncline.server.importing.limits import ARCHIVE_ENTRIES_MAX, ARCHIVE_RATIO_MAX
 from syncline.server.importing.sources import open_source
 from syncline.server.requests.zip_limits import DIRECTORY_BYTES_MAX, UNPACKED_BYTES_MAX
-from syncline.storage.request_models import OnMatch
-
-ZIP_KINDS: Final[Mapping[str, OnMatch]] = MappingProxyType(
-    {"zip": OnMatch.UPDATE, "zip:skip": OnMatch.SKIP, "zip:error": OnMatch.ERROR}
-)
-"""The kinds of payload that are a zip file, with what happens to its rows whose record is there."""
 
 WHOLE_FILE: Final = "chunk"
 """The field that is named where the file as a whole offends."""
@@ -47,15 +40,17 @@ _BROKEN: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImp
 """What reading a mangled zip file may raise: a file in hand that cannot be sought or decoded is the file's fault."""
 
 
-def check_zip(file: BinaryIO, size_bytes: int, schema: Schema) -> None:
+def check_zip(file: BinaryIO, size_bytes: int, schema: Schema, *, infers: bool = False) -> None:
     """Check a zip file of `size_bytes` bytes against the schema.
+
+    `infers`: object types and columns that the schema lacks are to be taken in when the file is read.
 
     Raises:
         PayloadInvalid: it cannot be taken; names each entry with what is wrong about it.
     """
     try:
         with zipfile.ZipFile(cast(BinaryIO, _BoundedReads(file))) as archive:
-            faults = _archive_faults(archive.infolist(), size_bytes) or _entries_faults(archive, schema)
+            faults = _archive_faults(archive.infolist(), size_bytes) or _entries_faults(archive, schema, infers)
     except _BROKEN as error:
         raise PayloadInvalid([(WHOLE_FILE, f"is no zip file that can be read: {error}")]) from error
     if faults:
@@ -98,7 +93,7 @@ def _archive_faults(entries: list[zipfile.ZipInfo], size_bytes: int) -> list[tup
     return []
 
 
-def _entries_faults(archive: zipfile.ZipFile, schema: Schema) -> list[tuple[str, str]]:
+def _entries_faults(archive: zipfile.ZipFile, schema: Schema, infers: bool) -> list[tuple[str, str]]:
     faults: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
     for entry in archive.infolist():
@@ -115,7 +110,7 @@ def _entries_faults(archive: zipfile.ZipFile, schema: Schema) -> list[tuple[str,
             faults.append((name, f"holds {type_name!r}, as {seen[type_name]!r} does; one file for each object type"))
             continue
         seen[type_name] = name
-        faults.extend((name, fault) for fault in _content_faults(archive, entry, schema))
+        faults.extend((name, fault) for fault in _content_faults(archive, entry, schema, infers))
     if not faults and not seen:
         faults.append((WHOLE_FILE, "has no files in it"))
     return faults
@@ -143,14 +138,14 @@ def _kind_fault(entry: zipfile.ZipInfo) -> str | None:
     return fault
 
 
-def _content_faults(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, schema: Schema) -> Iterator[str]:
+def _content_faults(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, schema: Schema, infers: bool) -> Iterator[str]:
     type_name = PurePosixPath(entry.filename).stem
     kind = schema.object_type(type_name)
-    if kind is None:
+    if kind is None and not infers:
         known = [each.name for each in schema.object_types]
         yield f"there is no object type {type_name!r}{nearest(type_name, known)}"
         return
-    if not kind.primary_key:
+    if kind is not None and not kind.primary_key:
         yield f"the object type {type_name!r} has no primary key, so rows of a file cannot be told apart"
         return
     with archive.open(entry) as file:
@@ -164,13 +159,13 @@ def _content_faults(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, schema: Sc
     except SourceError as error:
         yield error.reason
         return
-    if columns is not None:
-        yield from _column_faults(kind, columns)
+    if kind is not None and columns is not None:
+        yield from _column_faults(kind, columns, infers)
 
 
-def _column_faults(kind: ObjectType, columns: tuple[str, ...]) -> Iterator[str]:
+def _column_faults(kind: ObjectType, columns: tuple[str, ...], infers: bool) -> Iterator[str]:
     fields = [field.name for field in kind.fields]
-    unknown = unknown_columns(kind, columns)
+    unknown = [] if infers else unknown_columns(kind, columns)
     missing = missing_columns(kind, columns)
     for column in unknown:
         yield f"the object type {kind.name!r} has no field {column!r:.110}{nearest(column, fields)}"

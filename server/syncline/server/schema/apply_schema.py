@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from syncline.data.schema import Schema
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final
+
+from syncline.data.schema import ObjectType, Schema
 from syncline.data.schema_differences import SchemaDifference, differences
 from syncline.data.schema_rules import check_schema
 from syncline.server.errors import SchemaChangeRefused, Violation
 from syncline.server.resolvers import check_resolvers
+from syncline.server.schema.widening import widen
 from syncline.storage import Store
+from syncline.storage.errors import SchemaChanged
+
+_ATTEMPTS_MAX: Final = 10
+"""How often it is tried to take something in while others change the schema."""
 
 
 def diff_schema(store: Store, account_id: str, wanted: Schema) -> list[SchemaDifference]:
@@ -31,7 +40,29 @@ def apply_schema(store: Store, account_id: str, wanted: Schema) -> tuple[Schema,
     """
     check_schema(wanted)
     check_resolvers(wanted)
+    return _replace(store, account_id, store.read_schema(account_id), wanted)
+
+
+def widen_schema(store: Store, account_id: str, discovered: Collection[ObjectType]) -> Schema:
+    """Put the schema into force that `widen` makes with these object types; answer it.
+
+    Raises:
+        SchemaChanged: others change it all the time.
+    """
+    for _ in range(_ATTEMPTS_MAX - 1):
+        with suppress(SchemaChanged):
+            return _widen(store, account_id, discovered)
+    return _widen(store, account_id, discovered)
+
+
+def _widen(store: Store, account_id: str, discovered: Collection[ObjectType]) -> Schema:
     current = store.read_schema(account_id)
+    wanted = widen(current, discovered)
+    check_schema(wanted)
+    return _replace(store, account_id, current, wanted)[0]
+
+
+def _replace(store: Store, account_id: str, current: Schema, wanted: Schema) -> tuple[Schema, list[SchemaDifference]]:
     found = differences(current, wanted)
     refused = [Violation(one.path, one.description) for one in found if not one.allowed]
     if refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -51,7 +51,7 @@ class Decided:
 class StreamDecider:
     """Decides the messages of one upload stream, one after the other. Its calls block.
 
-    The next message may be read while one is decided: reading is the processor's work, deciding mostly the database's.
+    The next message may be read once one is planned: from then on it is the database that works.
     """
 
     def __init__(self, env: Environment, rules: RulesCache, device_uuid: UUID, stream_id: int) -> None:
@@ -68,7 +68,7 @@ class StreamDecider:
         self._env.store.open_upload(self._env.account_id, self._device_uuid, stream_id=self._stream_id)
 
     def read(self, request: upload_pb2.UploadRequest) -> ReadMessage:
-        """Read the stream's next message, be it while the one before is decided.
+        """Read the stream's next message, be it while the one before is written.
 
         Raises:
             InvalidRequest: it breaks a rule; nothing of it will be decided.
@@ -90,8 +90,12 @@ class StreamDecider:
             now=now,
         )
 
-    def decide(self, message: ReadMessage) -> Decided:
+    def decide(self, message: ReadMessage, planned: Callable[[], None]) -> Decided:
         """Decide a message; durable when it returns.
+
+        Args:
+            message: as it was read.
+            planned: told when it is time to read the next one; see `UploadBatch.planned`.
 
         Raises:
             StoreError: as `UploadStore.upload`. StoreUnavailable leaves open what was decided: a repeat tells.
@@ -103,6 +107,7 @@ class StreamDecider:
             holds=self._holds,
             stream_id=self._stream_id,
             now=message.now,
+            planned=planned,
         )
         outcome = self._upload(batch, message.judge)
         self._holds = outcome.holds

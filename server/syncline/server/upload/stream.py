@@ -36,7 +36,7 @@ async def upload(
     messages = _Messages(requests, lambda request: env.threads.run(decider.read, request), env.drain)
     try:
         while (message := await messages.next()) is not None:
-            decided = await env.threads.run(decider.decide, message)
+            decided = await env.threads.run(decider.decide, message, messages.read_on)
             del message  # an idle stream would hold its last message
             if decided.written:
                 env.notifier.head_moved(env.account_id, decided.head_revision)
@@ -50,7 +50,11 @@ async def upload(
 
 
 class _Messages(Generic[T]):
-    """The messages of a stream. One is taken and read ahead while the one before is decided, never more."""
+    """The messages of a stream. One is taken ahead, never more, and read as soon as `read_on` says that it is time.
+
+    Both reading and planning are the processor's work: at once, they would only be in each other's way. What remains
+    after planning is the database's.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,9 @@ class _Messages(Generic[T]):
         self._requests = requests
         self._read = read
         self._drain = drain
+        self._loop = asyncio.get_running_loop()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._draining = asyncio.create_task(drain.wait())
         self._coming = asyncio.create_task(self._take())
 
@@ -70,8 +77,13 @@ class _Messages(Generic[T]):
         self._drain.check()
         message = await self._coming
         if message is not None:
+            self._may_read.clear()
             self._coming = asyncio.create_task(self._take())
         return message
+
+    def read_on(self) -> None:
+        """Read the next message. From any thread."""
+        self._loop.call_soon_threadsafe(self._may_read.set)
 
     async def close(self) -> None:
         """Wait for no more messages."""
@@ -81,4 +93,7 @@ class _Messages(Generic[T]):
 
     async def _take(self) -> T | None:
         request = await anext(self._requests, None)
-        return None if request is None else await self._read(request)
+        if request is None:
+            return None
+        await self._may_read.wait()
+        return await self._read(request)

@@ -56,12 +56,16 @@ THEMES = (
     "reconciling",
     "upload_histories",
     "enrollments",
+    "schedules",
     "sync_requests",
     "request_lists",
+    "request_collection",
     "claiming",
     "row_batches",
     "sweeping",
     "batches_of_parents",
+    "sweeping_parents",
+    "parent_histories",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{theme}" for theme in THEMES))
 

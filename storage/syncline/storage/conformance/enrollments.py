@@ -12,7 +12,7 @@ from syncline.storage.conformance.tenant import Tenant
 from syncline.storage.conformance.threads import together
 from syncline.storage.contract import Store
 from syncline.storage.errors import EnrollmentBusy, EnrollmentChanged, EnrollmentNotFound, InvalidValue, NameTaken
-from syncline.storage.request_models import Enrollment, RequestQuery
+from syncline.storage.request_models import Enrollment, Operation, RequestQuery, Schedule
 
 
 class EnrollmentConformance:
@@ -21,7 +21,13 @@ class EnrollmentConformance:
     def test_an_enrollment_is_kept_as_it_was_given(self, tenant: Tenant) -> None:
         desk = Desk(tenant)
         given = desk.enrollment(
-            name="ä", sealed_secrets=b"\x00\xff", enabled=False, read_cursor="[1]", write_cursor="2"
+            name="ä",
+            sealed_secrets=b"\x00\xff",
+            enabled=False,
+            read_cursor="[1]",
+            write_cursor="2",
+            schedule=Schedule("*/5 * * * *", "Europe/Berlin", 30, Operation.WRITE, run_full_sync=True),
+            next_run_at=2**53 + 1,
         )
         assert desk.store.put_enrollment(desk.account_id, given, expected_modified_at=None) == given
         assert desk.store.get_enrollment(desk.account_id, given.enrollment_id) == given

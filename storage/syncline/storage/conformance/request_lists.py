@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from syncline.storage.conformance.request_desk import Desk, row
 from syncline.storage.conformance.tenant import NOW, Tenant
 from syncline.storage.contract import Store
 from syncline.storage.filters import Comparison, Filter, Junction, Operator, Order, Value
-from syncline.storage.request_models import REQUEST_FIELDS, Ending, Operation, RequestQuery, SyncRequest
+from syncline.storage.request_models import REQUEST_FIELDS, Ending, LastRuns, Operation, RequestQuery, SyncRequest
+from syncline.storage.request_states import RequestStatus
 
 
 def where(field: str, operator: Operator, *values: Value, negated: bool = False) -> Comparison:
@@ -195,3 +198,22 @@ class RequestListConformance:
         other.ask()
         wide = either(where("created_at", Operator.GREATER, 0), where("created_at", Operator.LESS, 1))
         assert listed(mine, RequestQuery(filter=wide)) == [request]
+
+    def test_the_last_runs_of_enrollments(self, tenant: Tenant) -> None:
+        desk = Desk(tenant)
+        first, second, idle = desk.enroll(), desk.enroll(), desk.enroll()
+        done = desk.end(desk.lease(enrollment_id=first))
+        failed = desk.end(desk.lease(enrollment_id=first), Ending.FAILED)
+        desk.end(desk.lease(enrollment_id=first, operation=Operation.CHECK))
+        parent_id = str(uuid4())
+        batch = desk.ask(enrollment_id=second, parent_id=parent_id, current_batch=1, total_batches=2)
+        desk.ask()
+        runs = desk.store.last_runs(desk.account_id, [first, second, idle])
+        assert runs == {first: LastRuns(failed, done), second: LastRuns(desk.get(parent_id)), idle: LastRuns()}
+        assert desk.store.last_runs(desk.account_id, []) == {}
+        other = Desk(Tenant(tenant.store))
+        assert other.store.last_runs(other.account_id, [first]) == {first: LastRuns()}
+        desk.cancel(parent_id)
+        assert desk.get(batch.request_id).status is RequestStatus.CANCELLED
+        newest = desk.ask(enrollment_id=first, operation=Operation.WRITE)
+        assert desk.store.last_runs(desk.account_id, [first]) == {first: LastRuns(newest, done)}

@@ -107,6 +107,14 @@ class RowBatchConformance:
         assert desk.run(row("s", {"a": 1, "b": 2, "c": 3})) == Progress(read=1, updated=1)
         assert stands(tenant, "s") == {"a": 5, "b": 2, "c": 3}
 
+    def test_g8_a_changed_row_is_merged_among_rows_that_are_as_they_were(self, tenant: Tenant) -> None:
+        desk, device = Desk(tenant), Uploader(tenant)
+        desk.run(row("s", {"a": 1, "b": 1}), row("t", {"a": 1}))
+        device.one(device.update("s", {"b": (1, 5)}))
+        rows = (row("t", {"a": 1}), row("s", {"a": 1, "b": 1}), row("s", {"a": 2, "b": 1}))
+        assert desk.run(*rows) == Progress(read=3, updated=1, skipped=2)
+        assert desk.live() == {"s": {"a": 2, "b": 5}, "t": {"a": 1}}
+
     def test_a_merge_sees_the_row_the_image_and_the_record(self, tenant: Tenant) -> None:
         desk = Desk(tenant)
         desk.run(row("s", {"a": 1}, key="k", bucket="north"))

@@ -20,17 +20,21 @@ from syncline.storage.conformance.feed_order import FeedOrderConformance
 from syncline.storage.conformance.isolation import IsolationConformance
 from syncline.storage.conformance.names import NameConformance
 from syncline.storage.conformance.numbers import NumberConformance
+from syncline.storage.conformance.parent_histories import ParentHistoryConformance
 from syncline.storage.conformance.payloads import PayloadConformance
 from syncline.storage.conformance.positions import PositionConformance
 from syncline.storage.conformance.receipts import ReceiptConformance
 from syncline.storage.conformance.reconciling import ReconcileConformance
 from syncline.storage.conformance.records import RecordConformance
 from syncline.storage.conformance.rejections import RejectionConformance
+from syncline.storage.conformance.request_collection import RequestCollectionConformance
 from syncline.storage.conformance.request_lists import RequestListConformance
 from syncline.storage.conformance.row_batches import RowBatchConformance
+from syncline.storage.conformance.schedules import ScheduleConformance
 from syncline.storage.conformance.schemas import SchemaConformance
 from syncline.storage.conformance.sessions import SessionConformance
 from syncline.storage.conformance.sweeping import SweepConformance
+from syncline.storage.conformance.sweeping_parents import SweepingParentConformance
 from syncline.storage.conformance.sync_requests import SyncRequestConformance
 from syncline.storage.conformance.tenant import Tenant
 from syncline.storage.conformance.upload_histories import UploadHistoryConformance
@@ -67,12 +71,16 @@ class StoreConformance(
     ReconcileConformance,
     UploadHistoryConformance,
     EnrollmentConformance,
+    ScheduleConformance,
     SyncRequestConformance,
     RequestListConformance,
+    RequestCollectionConformance,
     ClaimingConformance,
     RowBatchConformance,
     SweepConformance,
     BatchOfParentConformance,
+    SweepingParentConformance,
+    ParentHistoryConformance,
 ):
     """The whole suite. It asks for a fixture `store`, of any scope."""
 

@@ -27,6 +27,7 @@ from syncline.storage.request_models import (
     Ending,
     OnMatch,
     Operation,
+    PayloadState,
     Progress,
     RequestQuery,
     Severity,
@@ -83,6 +84,7 @@ class SyncRequestConformance:
             total_batches=None,
             retry_of=first.request_id,
             payload_kind="zip",
+            payload_state=PayloadState.KEPT,
         )
         assert desk.ask(due_at=now + 1, now=now).status is RequestStatus.READY
 

@@ -20,7 +20,7 @@ from syncline.storage.contract.accounts import AccountStore
 from syncline.storage.contract.acknowledgements import AcknowledgementStore
 from syncline.storage.contract.collection import CollectionStore
 from syncline.storage.contract.devices import DeviceStore
-from syncline.storage.contract.enrollments import EnrollmentStore
+from syncline.storage.contract.enrollments import EnrollmentStore, ScheduleStore
 from syncline.storage.contract.queue import QueueStore
 from syncline.storage.contract.reconciling import ReconcileStore
 from syncline.storage.contract.records import RecordStore
@@ -39,6 +39,7 @@ __all__ = [
     "QueueStore",
     "ReconcileStore",
     "RecordStore",
+    "ScheduleStore",
     "SchemaStore",
     "Store",
     "SyncRequestStore",
@@ -56,6 +57,7 @@ class Store(
     QueueStore,
     ReconcileStore,
     RecordStore,
+    ScheduleStore,
     SchemaStore,
     SyncRequestStore,
     UploadStore,

@@ -11,6 +11,7 @@ from syncline.storage.request_models import (
     ClaimLimits,
     DetailPage,
     Ending,
+    LastRuns,
     Lease,
     NewRequest,
     RequestQuery,
@@ -37,9 +38,11 @@ class SyncRequestStore(Protocol):
         """Make a request: CONNECTOR if it is due, else READY; a parent-to-be is made by its first batch.
 
         A batch (`parent_id` set) makes its parent if that is not there: a READY request of the same operation,
-        enrollment and `total_batches`, without payload, which is never claimed, and ends when its last batch has:
-        SUCCESS if all of them succeeded, FAILED if one failed, CANCELLED if one was cancelled and none failed. Its
-        progress is the sum of theirs. A transaction that touches a batch and its parent locks the parent first.
+        enrollment, `run_full_sync` and `total_batches`, without payload, which is due `NEVER`, and ends when its last
+        batch has: SUCCESS if all of them succeeded, FAILED if one failed, CANCELLED if one was cancelled and none
+        failed. But the parent of a full READ whose batches have all succeeded is due then, for one of the server's own
+        workers to sweep what none of them saw, and ends with that. Its progress is the sum of theirs and of what it
+        swept. A transaction that touches a batch and its parent locks the parent first.
 
         With an `idempotency_key` that is known, answers the request that was made under it.
 
@@ -47,8 +50,9 @@ class SyncRequestStore(Protocol):
             EnrollmentNotFound: no such enrollment, or it is disabled.
             RequestIdReused: the key is known with another payload hash, or another request has this id.
             RequestNotFound: `retry_of` names none.
-            BatchInvalid: the parent is no parent, has another total, has ended, or has this batch already; or
-                `current_batch` is not from 1 to `total_batches`.
+            PayloadGone: the payload of the request that `retry_of` names was removed, or is being.
+            BatchInvalid: the parent is no parent, is of something else or another total, has ended, or has this batch
+                already; or `current_batch` is not from 1 to `total_batches`.
         """
 
     def get_request(self, account_id: str, request_id: str) -> SyncRequest:
@@ -56,6 +60,9 @@ class SyncRequestStore(Protocol):
 
     def list_requests(self, account_id: str, query: RequestQuery) -> list[SyncRequest]:
         """One page; at most `query.limit`, which is at most 500. The fields are those of `REQUEST_FIELDS`."""
+
+    def last_runs(self, account_id: str, enrollment_ids: Sequence[str]) -> dict[str, LastRuns]:
+        """The newest request of each of these enrollments, and the newest one that succeeded."""
 
     def list_details(self, account_id: str, request_id: str, *, after: int, limit: int) -> DetailPage:
         """Details numbered above `after`. Of a parent: none; its batches have them.
@@ -65,13 +72,13 @@ class SyncRequestStore(Protocol):
         """
 
     def count_types(self, account_id: str, request_id: str) -> dict[str, TypeCounts]:
-        """What came of each object type's rows; of a parent, the sum of its batches. Or `RequestNotFound`."""
+        """What came of each object type's rows; of a parent, its batches' included. Or `RequestNotFound`."""
 
     def cancel_request(self, account_id: str, request_id: str, *, by: str, now: int) -> SyncRequest:
         """Cancel: READY and CONNECTOR end at once, IN_PROGRESS is marked for its worker to end.
 
-        A parent ends at once, its batches are cancelled, and none can be added. What has been cancelled already stays
-        as it is.
+        A parent that waits ends at once, its batches are cancelled, and none can be added. What has been cancelled
+        already stays as it is.
 
         Raises:
             RequestNotFound: no such request.
@@ -87,10 +94,10 @@ class WorkStore(Protocol):
     ) -> Lease | None:
         """Claim the request that is due for the longest time, if there is one that may run.
 
-        A request is for workers outside if its enrollment's connector is `external` (`EXTERNAL_CONNECTOR`) and it
-        brings no payload; all others are for the server's own. `external_of` names the account whose worker outside
-        asks: it gets only such requests, and only of that account. None: one of the server's own workers asks; it gets
-        none of them.
+        A request is for workers outside if its enrollment's connector is `external` (`EXTERNAL_CONNECTOR`), it brings
+        no payload and is no parent; all others are for the server's own. `external_of` names the account whose worker
+        outside asks: it gets only such requests, and only of that account. None: one of the server's own workers asks;
+        it gets none of them.
 
         One may run if fewer than `limits.per_account` requests of its account are in progress, and none of its
         enrollment. It becomes IN_PROGRESS under a new token. Two workers never get the same one.
@@ -104,7 +111,7 @@ class WorkStore(Protocol):
         """
 
     def next_due(self) -> int | None:
-        """When the next READY request is due or the next lease runs out; None: none will."""
+        """When the next READY request is due or the next lease runs out; None: none will, but parents may wait."""
 
     def renew_lease(self, lease: Lease, *, lease_us: int, now: int) -> BatchResult:
         """Keep the lease, or `LeaseLost`."""
@@ -126,7 +133,8 @@ class WorkStore(Protocol):
         - A known source that comes with another record key leaves the old record, as if it were one of `deleted_keys`.
 
         Deleted keys delete the record if this was its last source, and forget the source. In a full run, every row
-        that comes, skipped or not, is noted as seen by this request; in a delta run, every source that is stored.
+        that comes, skipped or not, is noted as seen by this request, or by its parent if it is a batch; in a delta run,
+        every source that is stored.
 
         `number` must be one above that of the attempt's last batch; the number of the last batch itself repeats it:
         nothing is done, and the answer tells of the request as it stands.
@@ -142,7 +150,8 @@ class WorkStore(Protocol):
         """How many sources of these types this request has not seen, and how many its enrollment has of them in all.
 
         What another request has brought while this one was not done counts as seen, unless it was before the first
-        attempt at a request of an enrollment: that one reads all of it anew.
+        attempt at a request of an enrollment: that one reads all of it anew. A parent has seen what its batches saw; it
+        is not done from its first batch on. What a parent has brought that has not ended counts as seen by everybody.
 
         Raises:
             LeaseLost: as `write_batch`.
@@ -171,7 +180,7 @@ class WorkStore(Protocol):
 
         SUCCESS moves the enrollment's cursor on to the request's, unless that is empty or a place in a payload. If
         cancelling was asked, anything but SUCCESS is CANCELLED. `TRY_AGAIN` counts a failure, and is FAILED after
-        `failures_max` of them; `GIVEN_BACK` counts none. The last batch to end ends its parent.
+        `failures_max` of them; `GIVEN_BACK` counts none. The last batch to end ends its parent, or makes it due.
 
         Raises:
             LeaseLost: as `write_batch`.

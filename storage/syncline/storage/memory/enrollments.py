@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from syncline.storage.errors import EnrollmentBusy, EnrollmentChanged, NameTaken
 from syncline.storage.limits import check_text
 from syncline.storage.memory.state import MemoryState
 from syncline.storage.request_models import Enrollment
-from syncline.storage.request_moves import check_enrollment
+from syncline.storage.request_moves import check_enrollment, replaced
 
 
 class MemoryEnrollments(MemoryState):
@@ -25,7 +23,7 @@ class MemoryEnrollments(MemoryState):
                 before = account.enrollment(enrollment.enrollment_id)
                 if before.modified_at != expected_modified_at:
                     raise EnrollmentChanged("somebody changed the enrollment meanwhile")
-                kept = replace(enrollment, read_cursor=before.read_cursor, write_cursor=before.write_cursor)
+                kept = replaced(before, enrollment)
             elif enrollment.enrollment_id in account.enrollments:
                 raise EnrollmentChanged("the enrollment is there already")
             for other in account.enrollments.values():

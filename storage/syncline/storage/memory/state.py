@@ -92,7 +92,7 @@ class RequestRow:
 
 @dataclass
 class SourceState:
-    """A row of a connected system, and the last full run that saw it."""
+    """A row of a connected system, and the request that brought it last, or its parent."""
 
     known: KnownSource
     seen_by: str = ""

@@ -12,6 +12,8 @@ from syncline.storage.memory.enrollments import MemoryEnrollments
 from syncline.storage.memory.queue import MemoryQueue
 from syncline.storage.memory.reconciling import MemoryReconciling
 from syncline.storage.memory.records import MemoryRecords
+from syncline.storage.memory.request_collection import MemoryRequestCollection
+from syncline.storage.memory.scheduling import MemoryScheduling
 from syncline.storage.memory.sync_requests import MemorySyncRequests
 from syncline.storage.memory.uploads import MemoryUploads
 from syncline.storage.memory.working import MemoryWorking
@@ -26,7 +28,9 @@ class MemoryStore(
     MemoryUploads,
     MemoryReconciling,
     MemoryCollection,
+    MemoryRequestCollection,
     MemoryEnrollments,
+    MemoryScheduling,
     MemorySyncRequests,
     MemoryWorking,
 ):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from syncline.storage.errors import EnrollmentNotFound, RequestIdReused
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_text, check_texts
 from syncline.storage.memory.filtering import select
 from syncline.storage.memory.state import AccountState, MemoryState, RequestRow
-from syncline.storage.request_models import DetailPage, NewRequest, RequestQuery, SyncRequest, TypeCounts
+from syncline.storage.request_models import (
+    DetailPage,
+    LastRuns,
+    NewRequest,
+    Operation,
+    RequestQuery,
+    SyncRequest,
+    TypeCounts,
+)
 from syncline.storage.request_moves import (
     cancelled,
     check_new,
     check_parent,
-    is_parent,
+    check_retried,
     made,
     made_parent,
     parent_ended,
@@ -40,7 +49,7 @@ class MemorySyncRequests(MemoryState):
             if new.enrollment_id is not None and not account.enrollment(new.enrollment_id).enabled:
                 raise EnrollmentNotFound(f"the enrollment {new.enrollment_id!r} is disabled")
             if new.retry_of is not None:
-                account.request(new.retry_of)
+                check_retried(account.request(new.retry_of).request)
             if new.parent_id is not None:
                 _join(account, new, new.parent_id, now=now)
             row = account.requests[new.request_id] = RequestRow(
@@ -58,6 +67,12 @@ class MemorySyncRequests(MemoryState):
         """See `SyncRequestStore.list_requests`."""
         with self._transaction(account_id) as account:
             return select((shown(account, row) for row in account.requests.values()), query)
+
+    def last_runs(self, account_id: str, enrollment_ids: Sequence[str]) -> dict[str, LastRuns]:
+        """See `SyncRequestStore.last_runs`."""
+        check_texts("enrollment_ids", enrollment_ids)
+        with self._transaction(account_id) as account:
+            return {enrollment_id: _last_runs(account, enrollment_id) for enrollment_id in enrollment_ids}
 
     def list_details(self, account_id: str, request_id: str, *, after: int, limit: int) -> DetailPage:
         """See `SyncRequestStore.list_details`."""
@@ -93,19 +108,32 @@ class MemorySyncRequests(MemoryState):
 
 def shown(account: AccountState, row: RequestRow) -> SyncRequest:
     """The request as it is told of: a parent with what its batches did."""
-    if not is_parent(row.request):
+    if not row.request.is_parent:
         return row.request
-    batches = account.batches(row.request.request_id)
-    return replace(row.request, progress=summed(batch.request.progress for batch in batches))
+    family = [row, *account.batches(row.request.request_id)]
+    return replace(row.request, progress=summed(one.request.progress for one in family))
 
 
 def end_parent(account: AccountState, request: SyncRequest, *, by: str, now: int) -> None:
-    """End the parent of a batch that has ended, if it was the last."""
+    """End the parent of a batch that has ended, or let it run, if it was the last."""
     if request.parent_id is None or not request.status.is_final:
         return
     parent = account.requests[request.parent_id]
     statuses: list[RequestStatus] = [batch.request.status for batch in account.batches(request.parent_id)]
     parent.request = parent_ended(parent.request, statuses, by=by, now=now) or parent.request
+
+
+def _last_runs(account: AccountState, enrollment_id: str) -> LastRuns:
+    runs = [
+        shown(account, row)
+        for row in account.requests.values()
+        if row.request.enrollment_id == enrollment_id
+        and row.request.parent_id is None
+        and row.request.operation is not Operation.CHECK
+    ]
+    runs.sort(key=lambda request: (request.created_at, request.request_id))
+    succeeded = [request for request in runs if request.status is RequestStatus.SUCCESS]
+    return LastRuns(runs[-1] if runs else None, succeeded[-1] if succeeded else None)
 
 
 def _join(account: AccountState, new: NewRequest, parent_id: str, *, now: int) -> None:

@@ -32,6 +32,7 @@ class MemoryUploads(MemoryState):
             admit(row.device, account.head, batch)
             state = _state(account, row, batch)
             plan = plan_upload(state, batch.changes, batch.holds, judge, now=batch.now)
+            batch.planned()
             check_frames(plan.writes)
             _write(account, row, plan, state.scopes)
             if plan.receipts:

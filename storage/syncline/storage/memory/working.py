@@ -12,8 +12,9 @@ from syncline.storage.identity import random_id
 from syncline.storage.limits import check_text, check_texts
 from syncline.storage.memory.records import write_record
 from syncline.storage.memory.state import AccountState, ItemName, MemoryState, RequestRow, SourceState
-from syncline.storage.memory.sync_requests import end_parent
+from syncline.storage.memory.sync_requests import end_parent, shown
 from syncline.storage.request_models import (
+    NEVER,
     BatchResult,
     ClaimLimits,
     Ending,
@@ -26,12 +27,12 @@ from syncline.storage.request_moves import (
     claimed,
     ended,
     is_external,
-    is_parent,
     is_repeat,
     lapsed,
     moved_on,
     others_see_since,
     promoted,
+    seer_of,
 )
 from syncline.storage.request_states import RequestStatus
 from syncline.storage.row_plan import (
@@ -87,7 +88,7 @@ class MemoryWorking(MemoryState):
             due = [
                 request.due_at
                 for request in requests
-                if request.status is RequestStatus.READY and not is_parent(request)
+                if request.status is RequestStatus.READY and request.due_at < NEVER
             ]
             due += [request.lease_until for request in requests if request.status is RequestStatus.IN_PROGRESS]
             return min(due, default=None)
@@ -105,7 +106,11 @@ class MemoryWorking(MemoryState):
             if is_repeat(batch.number, last=row.batch_number):
                 return _result(account, row, written=False)
             plan = plan_rows(_state(account, row.request), batch, merge)
+            before = row.request.progress
             _carry_out(account, row, plan)
+            if row.request.parent_id is not None and row.request.progress != before:
+                parent = account.requests[row.request.parent_id]
+                parent.request = replace(parent.request, modified_at=batch.now)
             row.batch_number = batch.number
             row.request = replace(
                 row.request, cursor=batch.cursor, lease_until=batch.now + lease_us, modified_at=batch.now
@@ -149,7 +154,7 @@ class MemoryWorking(MemoryState):
             if row.request.status is RequestStatus.SUCCESS and enrollment_id is not None:
                 account.enrollments[enrollment_id] = moved_on(account.enrollment(enrollment_id), row.request)
             end_parent(account, row.request, by=worker, now=now)
-            return row.request
+            return shown(account, row)
 
     def read_payload(self, account_id: str, request_id: str, *, after: int) -> tuple[int, bytes] | None:
         """See `WorkStore.read_payload`."""
@@ -190,7 +195,7 @@ def _claimable(account: AccountState, limits: ClaimLimits, *, external: bool) ->
         for row in account.requests.values()
         if row.request.status is RequestStatus.CONNECTOR
         and row.request.enrollment_id not in busy
-        and is_external(_connector(account, row), payload_kind=row.request.payload_kind) == external
+        and is_external(row.request, _connector(account, row)) == external
     ]
 
 
@@ -203,7 +208,7 @@ def _connector(account: AccountState, row: RequestRow) -> str | None:
 def _promote(account: AccountState, row: RequestRow, *, now: int, failures_max: int) -> bool:
     """Move the request on if its time has come; did it move?"""
     request = row.request
-    if request.status is RequestStatus.READY and request.due_at <= now and not is_parent(request):
+    if request.status is RequestStatus.READY and request.due_at <= now:
         row.request = promoted(request, now=now)
         return True
     if request.status is RequestStatus.IN_PROGRESS and request.lease_until <= now:
@@ -221,7 +226,7 @@ def _result(account: AccountState, row: RequestRow, *, written: bool) -> BatchRe
         lease_until=row.request.lease_until,
         head_revision=account.head.revision,
         written=written,
-        progress=row.request.progress,
+        progress=shown(account, row).progress,
     )
 
 
@@ -261,7 +266,12 @@ def _unseen(account: AccountState, request: SyncRequest, object_types: Sequence[
     """The sources of these types that the request has not seen, by type and key."""
     sources = account.sources.get(request.enrollment_id, {})
     since = others_see_since(request)
-    seers = {name for name, row in account.requests.items() if row.request.modified_at >= since} | {request.request_id}
+    seers = {
+        name
+        for name, row in account.requests.items()
+        if row.request.modified_at >= since or (row.request.is_parent and not row.request.status.is_final)
+    }
+    seers.add(request.request_id)
     return sorted(name for name, source in sources.items() if name[0] in object_types and source.seen_by not in seers)
 
 
@@ -273,11 +283,11 @@ def _carry_out(account: AccountState, row: RequestRow, plan: RowPlan) -> None:
         stands = account.records.get((write.object_type, write.key))
         write_record(account, write, scopes[write.object_type] if stands is None else stands.scope)
     sources = account.sources.setdefault(request.enrollment_id, {})
-    sources |= {name: SourceState(known, request.request_id) for name, known in plan.sources.items()}
+    sources |= {name: SourceState(known, seer_of(request)) for name, known in plan.sources.items()}
     for name in plan.forgotten:
         sources.pop(name, None)
     for name in plan.seen:
-        sources[name].seen_by = request.request_id
+        sources[name].seen_by = seer_of(request)
     kept, left_out = kept_details(plan.details, len(row.details))
     row.details += kept
     row.counts = added_counts(row.counts, plan.counts)

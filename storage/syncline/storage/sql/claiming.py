@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from syncline.storage.identity import random_id
 from syncline.storage.limits import check_texts
-from syncline.storage.request_models import EXTERNAL_CONNECTOR, ClaimLimits, Lease
+from syncline.storage.request_models import EXTERNAL_CONNECTOR, NEVER, ClaimLimits, Lease
 from syncline.storage.request_moves import claimed, lapsed
 from syncline.storage.request_states import RequestStatus
 from syncline.storage.sql.enrollments import SqlEnrollments
@@ -41,13 +41,9 @@ def _is(status: RequestStatus, column: ColumnElement[Any] = sync_request.c.statu
 
 
 _NOW: BindParameter[int] = bindparam("now")
-_IS_DUE = and_(
-    _is(RequestStatus.READY),
-    # No parent: see `is_parent`.
-    or_(sync_request.c.total_batches.is_(None), sync_request.c.parent_id.is_not(None)),
-)
 _IS_EXTERNAL = and_(
     sync_request.c.payload_kind == "",
+    or_(sync_request.c.total_batches.is_(None), sync_request.c.parent_id.is_not(None)),  # no parent
     exists().where(
         app_enrollment.c.account_id == sync_request.c.account_id,
         app_enrollment.c.enrollment_id == sync_request.c.enrollment_id,
@@ -89,7 +85,9 @@ _PROMOTE = (
     .where(
         tuple_(*_KEY).in_(
             # Those that somebody holds are being cancelled.
-            select(*_KEY).where(_IS_DUE, sync_request.c.due_at <= _NOW).with_for_update(skip_locked=True)
+            select(*_KEY)
+            .where(_is(RequestStatus.READY), sync_request.c.due_at <= _NOW)
+            .with_for_update(skip_locked=True)
         )
     )
     .values(status=RequestStatus.CONNECTOR.value, modified_at=_NOW)
@@ -97,7 +95,7 @@ _PROMOTE = (
 _LAPSED = select(*_KEY, sync_request.c.parent_id).where(
     _is(RequestStatus.IN_PROGRESS), sync_request.c.lease_until <= _NOW
 )
-_NEXT_DUE = select(func.min(sync_request.c.due_at)).where(_IS_DUE)
+_NEXT_DUE = select(func.min(sync_request.c.due_at)).where(_is(RequestStatus.READY), sync_request.c.due_at < NEVER)
 _NEXT_LAPSE = select(func.min(sync_request.c.lease_until)).where(_is(RequestStatus.IN_PROGRESS))
 
 CROSSING_ACCOUNTS: Final = (_WAITING_HERE, _PROMOTE, _LAPSED, _NEXT_DUE, _NEXT_LAPSE)

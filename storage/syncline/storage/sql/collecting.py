@@ -6,7 +6,7 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, Table, bindpara
 
 from syncline.storage.limits import check_texts
 from syncline.storage.models import Collected, DeviceState, Feed
-from syncline.storage.sql.base import SqlBase
+from syncline.storage.sql.receipts import SqlReceipts
 from syncline.storage.sql.tables import (
     conflict,
     departure,
@@ -16,7 +16,6 @@ from syncline.storage.sql.tables import (
     feed,
     record,
     session,
-    upload_receipt,
 )
 
 _OF_ACCOUNT: BindParameter[str] = bindparam("of_account")
@@ -35,16 +34,6 @@ _FORGET_POSITIONS = delete(device_position).where(
     device_position.c.device_uuid.in_(select(device.c.device_uuid).where(*_EXPIRED)),
 )
 _END_SESSIONS = delete(session).where(session.c.account_id == _OF_ACCOUNT, session.c.expire_at < bindparam("now"))
-_SETTLED = (
-    select(device.c.settled_through)
-    .where(device.c.account_id == upload_receipt.c.account_id, device.c.device_uuid == upload_receipt.c.device_uuid)
-    .scalar_subquery()
-)
-_FORGET_RECEIPTS = delete(upload_receipt).where(
-    upload_receipt.c.account_id == _OF_ACCOUNT,
-    upload_receipt.c.decided_at < bindparam("seen_before"),
-    upload_receipt.c.change_seq <= _SETTLED,
-)
 _FORGET_CONFLICTS = delete(conflict).where(
     conflict.c.account_id == _OF_ACCOUNT, conflict.c.decided_at < bindparam("seen_before")
 )
@@ -101,7 +90,7 @@ _NEWEST_PASSED = {
 }
 
 
-class SqlCollecting(SqlBase):
+class SqlCollecting(SqlReceipts):
     """`CollectionStore`."""
 
     def collect(self, account_id: str, *, devices_seen_before: int, now: int) -> Collected:
@@ -126,7 +115,7 @@ class SqlCollecting(SqlBase):
                 departures=removed[departure],
                 devices_expired=expired,
                 sessions_ended=ended,
-                receipts=connection.execute(_FORGET_RECEIPTS, values).rowcount,
+                receipts=self._forget_receipts(connection, account_id, decided_before=devices_seen_before),
                 conflicts=connection.execute(_FORGET_CONFLICTS, values).rowcount,
             )
 

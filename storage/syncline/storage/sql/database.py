@@ -88,18 +88,6 @@ class Database(ABC):
         """Insert or replace rows of `record` as fast as the database can; see `RECORD_COLUMNS` for the tuples."""
 
     @abstractmethod
-    def insert_receipts(
-        self,
-        connection: Connection,
-        account_id: str,
-        device_uuid: UUID,
-        rows: Sequence[tuple[Any, ...]],
-        *,
-        decided_at: int,
-    ) -> None:
-        """Insert rows of `upload_receipt` as fast as the database can; see `RECEIPT_COLUMNS` for the tuples."""
-
-    @abstractmethod
     def upsert_sources(
         self,
         connection: Connection,

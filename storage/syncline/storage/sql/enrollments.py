@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
+from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, exists, select, update
 
 from syncline.storage.errors import EnrollmentBusy, EnrollmentChanged, EnrollmentNotFound, NameTaken
 from syncline.storage.limits import check_text
-from syncline.storage.request_models import Enrollment, SyncRequest
-from syncline.storage.request_moves import check_enrollment, moved_on
+from syncline.storage.request_models import Enrollment, Operation, Schedule, SyncRequest
+from syncline.storage.request_moves import check_enrollment, moved_on, replaced
 from syncline.storage.request_states import RequestStatus
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.tables import account, app_enrollment, record_source, sync_request
@@ -24,7 +25,7 @@ _ALL = select(app_enrollment).where(app_enrollment.c.account_id == _OF_ACCOUNT).
 _HAS_NAME = select(app_enrollment.c.enrollment_id).where(
     app_enrollment.c.account_id == _OF_ACCOUNT, app_enrollment.c.name == bindparam("of_name")
 )
-_REPLACED = ("name", "connector", "settings", "sealed_secrets", "enabled", "created_at", "modified_at", "modified_by")
+_REPLACED = tuple(column.name for column in app_enrollment.c if not column.primary_key)
 _REPLACE = update(app_enrollment).where(*_THIS).values({name: bindparam(f"new_{name}") for name in _REPLACED})
 _MOVE_ON = (
     update(app_enrollment)
@@ -81,7 +82,7 @@ class SqlEnrollments(SqlBase):
 
         def work(connection: Connection) -> list[Enrollment]:
             self._head(connection, account_id)
-            return [_enrollment(row) for row in connection.execute(_ALL, {"of_account": account_id})]
+            return [enrollment_of(row) for row in connection.execute(_ALL, {"of_account": account_id})]
 
         return self._database.read(work)
 
@@ -119,7 +120,7 @@ class SqlEnrollments(SqlBase):
         this = {"of_account": account_id, "of_enrollment": request.enrollment_id}
         row = connection.execute(_LOCKED, this).one_or_none()
         if row is not None:
-            moved = moved_on(_enrollment(row), request)
+            moved = moved_on(enrollment_of(row), request)
             new = {"new_read_cursor": moved.read_cursor, "new_write_cursor": moved.write_cursor}
             connection.execute(_MOVE_ON, {**this, **new})
 
@@ -128,7 +129,7 @@ class SqlEnrollments(SqlBase):
         connection.execute(_LOCK_ACCOUNT, {"of_account": account_id})
 
     def _insert_enrollment(self, connection: Connection, account_id: str, enrollment: Enrollment) -> None:
-        row = {"account_id": account_id, **asdict(enrollment)}
+        row = {"account_id": account_id, **_row_of(enrollment)}
         if self._database.insert_if_new(connection, app_enrollment, row):
             return
         this = {"of_account": account_id, "of_enrollment": enrollment.enrollment_id}
@@ -148,17 +149,22 @@ class SqlEnrollments(SqlBase):
         holder = connection.execute(_HAS_NAME, {"of_account": account_id, "of_name": enrollment.name}).scalar()
         if holder not in (None, enrollment.enrollment_id):
             raise _name_taken(enrollment.name)
-        new = {f"new_{name}": getattr(enrollment, name) for name in _REPLACED}
-        connection.execute(_REPLACE, {**this, **new})
+        new = _row_of(replaced(enrollment_of(row), enrollment))
+        connection.execute(_REPLACE, {**this, **{f"new_{name}": new[name] for name in _REPLACED}})
 
     def _enrollment(self, connection: Connection, account_id: str, enrollment_id: str) -> Enrollment:
         row = connection.execute(_ONE, {"of_account": account_id, "of_enrollment": enrollment_id}).one_or_none()
         if row is None:
             raise _not_found(enrollment_id)
-        return _enrollment(row)
+        return enrollment_of(row)
 
 
-def _enrollment(row: Row[tuple[object, ...]]) -> Enrollment:
+def enrollment_of(row: Row[Any]) -> Enrollment:
+    """The enrollment in a row of `app_enrollment`."""
+    schedule = None
+    if row.cron is not None:
+        operation = Operation(row.schedule_operation)
+        schedule = Schedule(row.cron, row.time_zone, row.jitter_seconds, operation, row.schedule_full)
     return Enrollment(
         enrollment_id=row.enrollment_id,
         name=row.name,
@@ -171,7 +177,24 @@ def _enrollment(row: Row[tuple[object, ...]]) -> Enrollment:
         modified_by=row.modified_by,
         read_cursor=row.read_cursor,
         write_cursor=row.write_cursor,
+        schedule=schedule,
+        next_run_at=row.next_run_at,
+        scheduled_request_id=row.scheduled_request_id,
     )
+
+
+def _row_of(enrollment: Enrollment) -> dict[str, Any]:
+    """The enrollment's row, without the account."""
+    row = {field.name: getattr(enrollment, field.name) for field in fields(enrollment) if field.name != "schedule"}
+    schedule = enrollment.schedule
+    row |= {
+        "cron": schedule and schedule.cron,
+        "time_zone": schedule and schedule.time_zone,
+        "jitter_seconds": schedule and schedule.jitter_seconds,
+        "schedule_operation": schedule and schedule.operation.value,
+        "schedule_full": schedule and schedule.run_full_sync,
+    }
+    return row
 
 
 def _not_found(enrollment_id: str) -> EnrollmentNotFound:

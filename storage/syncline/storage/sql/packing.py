@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from struct import Struct
+from typing import Final
 
+from syncline.data.changes import Verdict
 from syncline.storage.models import Feed, Interval, Position, SessionFeed
-from syncline.storage.upload_models import ChangeRefusal
+from syncline.storage.upload_models import ChangeRefusal, Receipt
+
+_RECEIPT: Final = Struct(">Q16s16sQB")
+"""Number, UUID, payload hash, revision, verdict."""
+RECEIPT_BYTES: Final = _RECEIPT.size
+_VERDICTS: Final = (Verdict.APPLIED, Verdict.MERGED, Verdict.SERVER_WON, Verdict.REJECTED)
+"""A verdict is kept as its place in here."""
+_VERDICT_PLACES: Final = {verdict: place for place, verdict in enumerate(_VERDICTS)}
 
 
 def pack_intervals(intervals: Sequence[Interval]) -> bytes:
@@ -73,15 +83,31 @@ def unpack_cursors(packed: bytes) -> dict[Feed, int]:
     return {Feed(scope, bucket): cursor for scope, bucket, cursor in json.loads(packed)}
 
 
-def pack_refusal(refusal: ChangeRefusal) -> str:
-    """A refusal as JSON, in ASCII: it may quote what no database takes as it is."""
-    return json.dumps([refusal.reason, refusal.message, refusal.field, refusal.metadata], separators=(",", ":"))
+def pack_receipts(receipts: Iterable[Receipt]) -> bytes:
+    """Receipts as `RECEIPT_BYTES` each. Their refusals are kept apart: see `pack_refusals`."""
+    pack, places = _RECEIPT.pack, _VERDICT_PLACES
+    return b"".join(
+        pack(seq, uuid, payload_hash, revision, places[verdict])
+        for seq, uuid, payload_hash, verdict, revision, _ in receipts
+    )
 
 
-def unpack_refusal(packed: str) -> ChangeRefusal:
-    """What `pack_refusal` was given."""
-    reason, message, field, metadata = json.loads(packed)
-    return ChangeRefusal(reason, message, field, tuple((name, value) for name, value in metadata))
+def pack_refusals(receipts: Iterable[Receipt]) -> str | None:
+    """The refusals of the receipts as JSON, in ASCII: they may quote what no database takes as it is. None: none."""
+    refusals = {
+        receipt.change_seq: [refusal.reason, refusal.message, refusal.field, refusal.metadata]
+        for receipt in receipts
+        if (refusal := receipt.refusal) is not None
+    }
+    return json.dumps(refusals, separators=(",", ":")) if refusals else None
+
+
+def unpack_receipts(packed: bytes, refusals: str | None) -> Iterator[Receipt]:
+    """What `pack_receipts` and `pack_refusals` were given."""
+    by_seq = {} if refusals is None else json.loads(refusals)
+    for seq, uuid, payload_hash, revision, place in _RECEIPT.iter_unpack(packed):
+        refused = by_seq.get(str(seq))
+        yield Receipt(seq, uuid, payload_hash, _VERDICTS[place], revision, refused and _refusal(*refused))
 
 
 def _position_fields(position: Position) -> list[str | int]:
@@ -98,3 +124,7 @@ def _position_fields(position: Position) -> list[str | int]:
 
 def _pack(rows: list[list[str | int]]) -> bytes:
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _refusal(reason: str, message: str, field: str, metadata: Iterable[tuple[str, str]]) -> ChangeRefusal:
+    return ChangeRefusal(reason, message, field, tuple((name, value) for name, value in metadata))

@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, Uuid, create_engine, event
+from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,10 +16,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncline.storage.errors import InvalidValue
 from syncline.storage.sql.database import Database
-from syncline.storage.sql.receipts_table import RECEIPT_COLUMNS
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
-from syncline.storage.sql.tables import record, record_source, upload_receipt
+from syncline.storage.sql.tables import record, record_source
 
 _CONNECTIONS_MAX = 16
 _WAIT_S = 30.0
@@ -32,21 +30,6 @@ class _BinaryCursor(psycopg.Cursor[Any]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.format = Format.BINARY
-
-
-class _UuidBytes(bytes):
-    """The 16 bytes of a UUID. Many are written at once: a UUID object of each, or its text, would take much longer."""
-
-
-class _UuidBytesDumper(Dumper):
-    """Sends the bytes as the UUID that they are."""
-
-    format = Format.BINARY
-    oid = psycopg.adapters.types["uuid"].oid
-
-    def dump(self, obj: _UuidBytes) -> bytes:
-        """The parameter's bytes."""
-        return obj
 
 
 def postgres_engine(url: str, *, durable: bool) -> Engine:
@@ -71,7 +54,6 @@ def postgres_engine(url: str, *, durable: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
-        connection.adapters.register_dumper(_UuidBytes, _UuidBytesDumper)
         connection.execute(
             "SELECT set_config('synchronous_commit', %s, false) WHERE current_setting('synchronous_commit') = %s",
             (level, weak),
@@ -103,21 +85,6 @@ class PostgresDatabase(Database):
         values = {"of_account": account_id, "writer": written_by}
         connection.exec_driver_sql(_UPSERT_RECORDS, {**values, **_arrays(RECORD_COLUMNS, rows)})
 
-    def insert_receipts(
-        self,
-        connection: Connection,
-        account_id: str,
-        device_uuid: UUID,
-        rows: Sequence[tuple[Any, ...]],
-        *,
-        decided_at: int,
-    ) -> None:
-        """See `Database.insert_receipts`."""
-        values = {"of_account": account_id, "of_device": device_uuid, "decided_at": decided_at}
-        columns = _arrays(RECEIPT_COLUMNS, rows)
-        columns["change_uuid"] = list(map(_UuidBytes, columns["change_uuid"]))
-        connection.exec_driver_sql(_INSERT_RECEIPTS, {**values, **columns})
-
     def upsert_sources(
         self,
         connection: Connection,
@@ -132,7 +99,7 @@ class PostgresDatabase(Database):
         connection.exec_driver_sql(_UPSERT_SOURCES, {**values, **_arrays(SOURCE_COLUMNS, rows)})
 
 
-_TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea", Uuid: "uuid"}
+_TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea"}
 
 
 def _arrays(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
@@ -154,14 +121,6 @@ def _upsert_records() -> str:
     )
 
 
-def _insert_receipts() -> str:
-    return (
-        f"INSERT INTO upload_receipt (account_id, device_uuid, {', '.join(RECEIPT_COLUMNS)}, decided_at) "  # noqa: S608
-        f"SELECT %(of_account)s, %(of_device)s::uuid, decided.*, %(decided_at)s "
-        f"FROM {_unnested(upload_receipt, RECEIPT_COLUMNS)} AS decided"
-    )
-
-
 def _upsert_sources() -> str:
     return (
         f"INSERT INTO record_source (account_id, enrollment_id, {', '.join(SOURCE_COLUMNS)}, seen_by) "  # noqa: S608
@@ -171,7 +130,6 @@ def _upsert_sources() -> str:
 
 
 _UPSERT_RECORDS = _upsert_records()
-_INSERT_RECEIPTS = _insert_receipts()
 _UPSERT_SOURCES = _upsert_sources()
 
 

@@ -20,10 +20,8 @@ _OF_TYPE = (
     record_source.c.object_type == bindparam("of_type"),
 )
 _THESE = (*_OF_TYPE, one_of_keys("keys", record_source.c.source_key))
-_KNOWN = select(
-    record_source.c.source_key, record_source.c.record_key, record_source.c.source_hash, record_source.c.source_image
-).where(*_THESE)
-_HASHES = select(record_source.c.source_key, record_source.c.source_hash).where(*_THESE)
+_HASHES = select(record_source.c.source_key, record_source.c.record_key, record_source.c.source_hash).where(*_THESE)
+_IMAGES = select(record_source.c.source_key, record_source.c.source_image).where(*_THESE)
 _FORGET = delete(record_source).where(*_THESE)
 _SEE = update(record_source).where(*_THESE).values(seen_by=bindparam("new_seen_by"))
 # The type is no condition for an index: with it, the primary key looks as good to a planner that knows little.
@@ -49,12 +47,7 @@ class SqlRecordSources(SqlBase):
 
         def work(connection: Connection) -> dict[str, bytes]:
             self._head(connection, account_id)
-            values = {
-                "of_account": account_id,
-                "of_enrollment": enrollment_id or "",
-                "of_type": object_type,
-                "keys": as_json_keys(source_keys),
-            }
+            values = _values(account_id, enrollment_id or "", object_type, source_keys)
             return {row.source_key: row.source_hash for row in connection.execute(_HASHES, values)}
 
         return self._database.read(work)
@@ -62,12 +55,23 @@ class SqlRecordSources(SqlBase):
     def _sources(
         self, connection: Connection, account_id: str, enrollment_id: str, names: Collection[SourceName]
     ) -> dict[SourceName, KnownSource]:
-        """Those of the names that are known."""
+        """Those of the names that are known, without their images: most come as they were."""
         known: dict[SourceName, KnownSource] = {}
         for object_type, keys in keys_by_type(names).items():
             values = _values(account_id, enrollment_id, object_type, keys)
-            for source_key, *source in connection.execute(_KNOWN, values).all():
-                known[object_type, source_key] = KnownSource._make(source)
+            for source_key, record_key, source_hash in connection.execute(_HASHES, values).all():
+                known[object_type, source_key] = KnownSource(record_key, source_hash, b"")
+        return known
+
+    def _with_images(
+        self, connection: Connection, account_id: str, enrollment_id: str, sources: Mapping[SourceName, KnownSource]
+    ) -> dict[SourceName, KnownSource]:
+        """These known sources with their images."""
+        known: dict[SourceName, KnownSource] = {}
+        for object_type, keys in keys_by_type(sources).items():
+            values = _values(account_id, enrollment_id, object_type, keys)
+            for source_key, image in connection.execute(_IMAGES, values).all():
+                known[object_type, source_key] = sources[object_type, source_key]._replace(image=image)
         return known
 
     def _count_sources(
@@ -84,7 +88,7 @@ class SqlRecordSources(SqlBase):
     def _store_sources(
         self, connection: Connection, account_id: str, enrollment_id: str, plan: RowPlan, *, seen_by: str
     ) -> None:
-        """Store what a plan says of sources. `seen_by` is the request."""
+        """Store what a plan says of sources. `seen_by` is the request, or its parent."""
         if plan.sources:
             rows = [(*name, *known) for name, known in plan.sources.items()]
             self._database.upsert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)

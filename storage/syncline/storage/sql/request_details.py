@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, select, union_all
 
@@ -111,8 +112,9 @@ class SqlRequestDetails(SqlRequestRows):
             for object_type, counted in counts.items()
         ]
         if rows:
-            connection.execute(self._adding(), rows)
+            connection.execute(self._adding, rows)
 
+    @cached_property  # building a statement takes longer than running it
     def _adding(self) -> Insert:
         insert = self._database.insert(sync_request_count)
         sums = {name: sync_request_count.c[name] + insert.excluded[name] for name in _COUNTED}

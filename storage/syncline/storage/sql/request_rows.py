@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Row, bindparam, select, update
 
 from syncline.storage.errors import RequestNotFound
-from syncline.storage.request_models import Operation, Progress, SyncRequest
+from syncline.storage.request_models import Operation, PayloadState, Progress, SyncRequest
 from syncline.storage.request_moves import parent_ended
 from syncline.storage.request_states import RequestStatus
 from syncline.storage.sql.base import SqlBase
@@ -103,7 +103,7 @@ class SqlRequestRows(SqlBase):
         connection.execute(_STORE, {"of_account": account_id, "of_request": stored.request.request_id, **values})
 
     def _end_parent(self, connection: Connection, account_id: str, parent: StoredRequest, *, by: str, now: int) -> None:
-        """End a locked parent if the last of its batches has ended, which is stored already."""
+        """End a locked parent, or let it run, if the last of its batches has ended, which is stored already."""
         values = {"of_account": account_id, "of_request": parent.request.request_id}
         states = [RequestStatus(status) for status in connection.execute(_BATCHES, values).scalars()]
         ended = parent_ended(parent.request, states, by=by, now=now)
@@ -111,11 +111,18 @@ class SqlRequestRows(SqlBase):
             self._store_request(connection, account_id, replace(parent, request=ended))
 
     def _add_to_parent(
-        self, connection: Connection, account_id: str, parent: StoredRequest, before: Progress, after: Progress
+        self,
+        connection: Connection,
+        account_id: str,
+        parent: StoredRequest,
+        before: Progress,
+        after: Progress,
+        *,
+        now: int,
     ) -> None:
         """Let a locked parent know how far one of its batches has got: lists are filtered by it."""
         progress = _summed(parent.request.progress, before, after)
-        request = replace(parent.request, progress=progress)
+        request = replace(parent.request, progress=progress, modified_at=now)
         self._store_request(connection, account_id, replace(parent, request=request))
 
 
@@ -164,6 +171,7 @@ def request_of(row: Row[Any]) -> SyncRequest:
         retry_of=row.retry_of,
         payload_kind=row.payload_kind,
         attempts=row.attempts,
+        payload_state=PayloadState(row.payload_state),
     )
 
 
@@ -206,6 +214,7 @@ def row_of(stored: StoredRequest) -> dict[str, Any]:
         "total_batches": request.total_batches,
         "retry_of": request.retry_of,
         "payload_kind": request.payload_kind,
+        "payload_state": request.payload_state.value,
     }
 
 

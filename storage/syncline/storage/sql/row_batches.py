@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from syncline.storage.contract.sync_requests import Merge
 from syncline.storage.request_models import BatchResult, Lease, RowBatch
-from syncline.storage.request_moves import is_repeat
+from syncline.storage.request_moves import is_repeat, seer_of
 from syncline.storage.row_plan import (
     ItemName,
     KnownSource,
@@ -22,6 +22,7 @@ from syncline.storage.row_plan import (
     kept_details,
     plan_rows,
     source_names,
+    types_of,
 )
 from syncline.storage.sql.leases import SqlLeases, batch_result
 from syncline.storage.sql.record_sources import SqlRecordSources
@@ -55,20 +56,21 @@ class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails
         sources = self._sources(connection, account_id, enrollment_id, names)
         contested = _contested(batch, sources)
         changed = source_names(contested)
-        known = {name: source for name, source in sources.items() if name in changed}
+        known = {name: sources[name] for name in changed if name in sources}
+        sources |= self._with_images(connection, account_id, enrollment_id, known)
         full = family.stored.request.run_full_sync
         state, rows = self._row_state(
             connection,
             account_id,
             full=full,
             head_revision=head_revision,
-            types={object_type for object_type, _ in names},
+            types=types_of(batch),
             sources=sources,
             touched=items_touched(contested, known),
             left=items_left(contested, known),
         )
         plan = plan_rows(state, batch, merge)
-        after = self._carry_out(connection, account_id, family, state, rows, plan)
+        after = self._carry_out(connection, account_id, family, state, rows, plan, now=batch.now)
         request = replace(after.request, cursor=batch.cursor, lease_until=batch.now + lease_us, modified_at=batch.now)
         after = replace(after, request=request, batch_number=batch.number)
         self._store_request(connection, account_id, after)
@@ -107,6 +109,8 @@ class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails
         state: RowState,
         rows: dict[ItemName, CurrentRow],
         plan: RowPlan,
+        *,
+        now: int,
     ) -> StoredRequest:
         """Store what was planned; answers the request with what the plan adds to it, which is not stored yet."""
         before = family.stored.request
@@ -117,7 +121,7 @@ class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails
             writing = WritePlan(scopes, rows, state.head_revision)
             writing.add_all(plan.writes)
             self._store_plan(connection, account_id, writing, written_by=None)
-        self._store_sources(connection, account_id, before.enrollment_id or "", plan, seen_by=before.request_id)
+        self._store_sources(connection, account_id, before.enrollment_id or "", plan, seen_by=seer_of(before))
         kept, left_out = kept_details(plan.details, before.detail_count)
         self._insert_details(connection, account_id, before.request_id, kept, kept=before.detail_count)
         self._add_counts(connection, account_id, before.request_id, plan.counts)
@@ -128,7 +132,7 @@ class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails
             details_left_out=before.details_left_out + left_out,
         )
         if family.parent is not None and after.progress != before.progress:
-            self._add_to_parent(connection, account_id, family.parent, before.progress, after.progress)
+            self._add_to_parent(connection, account_id, family.parent, before.progress, after.progress, now=now)
         return replace(family.stored, request=after)
 
 
@@ -138,6 +142,8 @@ def _contested(batch: RowBatch, sources: dict[SourceName, KnownSource]) -> RowBa
     for row in batch.rows:
         name = (row.write.object_type, row.source_key)
         known = sources.get(name)
-        if known is None or (known.record_key, known.source_hash) != (row.write.key, row.source_hash):
+        if known is None or not known.is_like(row):
             changed.add(name)
+    if not changed:
+        return replace(batch, rows=())
     return replace(batch, rows=tuple(row for row in batch.rows if (row.write.object_type, row.source_key) in changed))

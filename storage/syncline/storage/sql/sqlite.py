@@ -17,7 +17,6 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from syncline.storage.errors import InvalidValue
 from syncline.storage.sql.database import Database, T
-from syncline.storage.sql.receipts_table import RECEIPT_COLUMNS
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.turns import Turns
@@ -103,19 +102,6 @@ class SqliteDatabase(Database):
         writer = None if written_by is None else written_by.hex
         _UPSERT_RECORDS.execute(connection, (account_id, writer), rows)
 
-    def insert_receipts(
-        self,
-        connection: Connection,
-        account_id: str,
-        device_uuid: UUID,
-        rows: Sequence[tuple[Any, ...]],
-        *,
-        decided_at: int,
-    ) -> None:
-        """See `Database.insert_receipts`."""
-        in_hex = [(seq, uuid.hex(), *rest) for seq, uuid, *rest in rows]
-        _INSERT_RECEIPTS.execute(connection, (account_id, device_uuid.hex, decided_at), in_hex)
-
     def upsert_sources(
         self,
         connection: Connection,
@@ -167,7 +153,6 @@ _UPSERT_RECORDS = _ManyRows(
     "ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS),
 )
-_INSERT_RECEIPTS = _ManyRows("upload_receipt", ("account_id", "device_uuid", "decided_at"), RECEIPT_COLUMNS)
 _UPSERT_SOURCES = _ManyRows(
     "record_source", ("account_id", "enrollment_id", "seen_by"), SOURCE_COLUMNS, ON_KNOWN_SOURCE
 )

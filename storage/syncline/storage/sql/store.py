@@ -10,7 +10,9 @@ from syncline.storage.sql.queue_opening import SqlQueueOpening
 from syncline.storage.sql.queue_reading import SqlQueueReading
 from syncline.storage.sql.reconciling import SqlReconciling
 from syncline.storage.sql.records import SqlRecords
+from syncline.storage.sql.request_collecting import SqlRequestCollecting
 from syncline.storage.sql.request_lists import SqlRequestLists
+from syncline.storage.sql.scheduling import SqlScheduling
 from syncline.storage.sql.schema_version import check_version
 from syncline.storage.sql.sweeping import SqlSweeping
 from syncline.storage.sql.sync_requests import SqlSyncRequests
@@ -24,6 +26,8 @@ class SqlStore(
     SqlAcknowledging,
     SqlReconciling,
     SqlCollecting,
+    SqlRequestCollecting,
+    SqlScheduling,
     SqlSyncRequests,
     SqlRequestLists,
     SqlClaiming,

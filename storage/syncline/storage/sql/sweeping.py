@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
@@ -17,12 +17,14 @@ from sqlalchemy import (
     exists,
     func,
     not_,
+    or_,
     select,
 )
 
 from syncline.storage.limits import check_texts
 from syncline.storage.request_models import Lease, Swept, SyncRequest
 from syncline.storage.request_moves import others_see_since
+from syncline.storage.request_states import RequestStatus
 from syncline.storage.row_plan import KnownSource, plan_sweep
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys
 from syncline.storage.sql.leases import batch_result
@@ -35,13 +37,15 @@ _OF_ENROLLMENT = (
     record_source.c.enrollment_id == bindparam("of_enrollment"),
     one_of_keys("types", record_source.c.object_type),
 )
+_FINAL: Final = [status.value for status in RequestStatus if status.is_final]
+_IS_OPEN_PARENT = and_(sync_request.c.total_batches.is_not(None), sync_request.c.status.not_in(_FINAL))
 _IS_UNSEEN: ColumnElement[bool] = and_(
     record_source.c.seen_by != _OF_REQUEST,
     not_(
         exists().where(
             sync_request.c.account_id == bindparam("of_account"),
             sync_request.c.request_id == record_source.c.seen_by,
-            sync_request.c.modified_at >= bindparam("of_others"),
+            or_(sync_request.c.modified_at >= bindparam("of_others"), _IS_OPEN_PARENT),
         )
     ),
 )
@@ -100,7 +104,7 @@ class SqlSweeping(SqlRowBatches):
                 left=items,
             )
             plan = plan_sweep(state, sources, now=now)
-            after = self._carry_out(connection, account_id, family, state, rows, plan)
+            after = self._carry_out(connection, account_id, family, state, rows, plan, now=now)
             swept = replace(after.request, lease_until=now + lease_us, modified_at=now)
             after = replace(after, request=swept)
             self._store_request(connection, account_id, after)

@@ -9,7 +9,14 @@ from sqlalchemy import BindParameter, Connection, bindparam, exists, select
 from syncline.storage.errors import RequestIdReused
 from syncline.storage.limits import check_text
 from syncline.storage.request_models import NewRequest, SyncRequest
-from syncline.storage.request_moves import cancelled, check_new, check_parent, is_parent, made, made_parent
+from syncline.storage.request_moves import (
+    cancelled,
+    check_new,
+    check_parent,
+    check_retried,
+    made,
+    made_parent,
+)
 from syncline.storage.sql.enrollments import SqlEnrollments
 from syncline.storage.sql.payloads import SqlPayloads
 from syncline.storage.sql.request_rows import SqlRequestRows, StoredRequest, request_of, row_of, stored_of
@@ -48,7 +55,7 @@ class SqlSyncRequests(SqlEnrollments, SqlPayloads, SqlRequestRows):
             if after is before:
                 return before
             self._store_request(connection, account_id, replace(family.stored, request=after))
-            if is_parent(before):
+            if before.is_parent:
                 self._cancel_batches(connection, account_id, request_id, by=by, now=now)
             elif family.parent is not None and after.status.is_final:
                 self._end_parent(connection, account_id, family.parent, by=by, now=now)
@@ -72,7 +79,8 @@ class SqlSyncRequests(SqlEnrollments, SqlPayloads, SqlRequestRows):
         if new.enrollment_id is not None:
             self._hold_enrollment(connection, account_id, new.enrollment_id)
         if new.retry_of is not None:
-            self._stored_request(connection, account_id, new.retry_of)
+            # Locked, so that its payload, which this one took over, stays whole until it is stored with this one.
+            check_retried(self._stored_request(connection, account_id, new.retry_of, lock=True).request)
         request = made(new, now=now)
         if not self._insert_request(connection, account_id, request, new):
             known = self._made_before(connection, account_id, new)

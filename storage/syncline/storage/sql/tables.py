@@ -195,17 +195,25 @@ upload_receipt = Table(
     metadata,
     Column("account_id", _Text, primary_key=True),
     Column("device_uuid", Uuid, primary_key=True),
-    Column("change_seq", BigInteger, primary_key=True),
-    Column("change_uuid", Uuid, nullable=False),
-    Column("payload_hash", LargeBinary, nullable=False),
-    Column("verdict", _Text, nullable=False),
-    Column("revision", BigInteger, nullable=False),
-    Column("refusal", _Text),
+    Column("last_seq", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("first_uuid", Uuid, nullable=False),
+    Column("last_uuid", Uuid, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
-    UniqueConstraint("account_id", "change_uuid", "device_uuid"),
-    sqlite_with_rowid=False,  # one for each change ever made: the key is the table
+    Column("refusals", _Text),
+    Column("receipts", LargeBinary, nullable=False),
+    Index("upload_receipt_uuid_idx", "account_id", "last_uuid", "device_uuid"),
+    Index(
+        "upload_receipt_pack_idx",
+        "account_id",
+        "device_uuid",
+        "last_uuid",
+        postgresql_where=text("first_seq < last_seq"),
+        sqlite_where=text("first_seq < last_seq"),
+    ),
+    sqlite_with_rowid=False,
 )
-"""`refusal` is packed: see `syncline.storage.sql.packing`."""
+"""A row has the receipts of one message, or one of them: see `syncline.storage.sql.packing`."""
 
 conflict = Table(
     "conflict",
@@ -247,7 +255,21 @@ app_enrollment = Table(
     Column("modified_by", _Text, nullable=False),
     Column("read_cursor", _Text, nullable=False),
     Column("write_cursor", _Text, nullable=False),
+    Column("cron", _Text),
+    Column("time_zone", _Text),
+    Column("jitter_seconds", BigInteger),
+    Column("schedule_operation", _Text),
+    Column("schedule_full", Boolean),
+    Column("next_run_at", BigInteger, nullable=False),
+    Column("scheduled_request_id", _Text, nullable=False),
     UniqueConstraint("account_id", "name"),
+)
+"""Without a schedule, what it consists of is NULL. `next_run_at` is 0 if it makes no further request."""
+Index(
+    "app_enrollment_next_run_idx",
+    app_enrollment.c.next_run_at,
+    postgresql_where=text("next_run_at > 0"),
+    sqlite_where=text("next_run_at > 0"),
 )
 
 sync_request = Table(
@@ -289,18 +311,45 @@ sync_request = Table(
     Column("total_batches", BigInteger),
     Column("retry_of", _Text),
     Column("payload_kind", _Text, nullable=False),
+    Column("payload_state", _Text, nullable=False),
     UniqueConstraint("account_id", "idempotency_key"),
     UniqueConstraint("account_id", "parent_id", "current_batch"),
 )
 """`batch_number` is that of the last batch that was committed under the lease.
 
-A row with `total_batches` and no `parent_id` is a parent; its progress is the sum of its batches'.
+A row with `total_batches` and no `parent_id` is a parent; its progress is the sum of its batches', and what it swept.
 """
 Index(
     "sync_request_created_at_idx",
     sync_request.c.account_id,
     sync_request.c.created_at.desc(),
     sync_request.c.request_id,
+)
+Index(
+    "sync_request_enrollment_idx",
+    sync_request.c.account_id,
+    sync_request.c.enrollment_id,
+    sync_request.c.created_at,
+    sync_request.c.request_id,
+    postgresql_where=text("enrollment_id IS NOT NULL"),
+    sqlite_where=text("enrollment_id IS NOT NULL"),
+)
+_HAS_ENDED = text("status IN ('success', 'failed', 'cancelled')")
+Index(
+    "sync_request_ended_idx",
+    sync_request.c.account_id,
+    sync_request.c.modified_at,
+    postgresql_where=_HAS_ENDED,
+    sqlite_where=_HAS_ENDED,
+)
+_HAS_PAYLOAD = text("payload_state IN ('kept', 'going')")
+Index(
+    "sync_request_payload_idx",
+    sync_request.c.account_id,
+    sync_request.c.status,
+    sync_request.c.modified_at,
+    postgresql_where=_HAS_PAYLOAD,
+    sqlite_where=_HAS_PAYLOAD,
 )
 # One active request of an enrollment, whatever the workers do.
 Index(
@@ -320,7 +369,7 @@ Index(
     sqlite_where=text("status = 'in_progress'"),
 )
 
-CROSSING_INDEXES = frozenset({"sync_request_due_idx", "sync_request_lease_idx"})
+CROSSING_INDEXES = frozenset({"app_enrollment_next_run_idx", "sync_request_due_idx", "sync_request_lease_idx"})
 """Indexes that do not lead with the account: a worker looks for what is due in all of them."""
 
 sync_request_count = Table(
@@ -373,6 +422,6 @@ record_source = Table(
     Column("seen_by", _Text, nullable=False),
 )
 """Which records came from where. `enrollment_id` is empty for rows of no enrollment; `seen_by` names the request that
-brought the row last; one that a delta run finds as it was keeps it."""
+brought the row last, or its parent; one that a delta run finds as it was keeps it."""
 # Without the type: else a planner that knows little of the table takes it for looking sources up, too.
 Index("record_source_record_idx", record_source.c.account_id, record_source.c.record_key)

@@ -90,6 +90,7 @@ class SqlUploading(SqlDevices, SqlWriting, SqlReceipts, SqlConflicts):
             self._take_revisions(connection, account_id, count)
         before = self._before_batch(connection, account_id, device_uuid, batch)
         plan = plan_upload(before.state, batch.changes, batch.holds, judge, now=batch.now)
+        batch.planned()
         check_frames(plan.writes)
         self._write_planned(connection, account_id, before, plan)
         if plan.receipts:

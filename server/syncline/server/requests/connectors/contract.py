@@ -6,12 +6,15 @@ A connector is offered by an entry point of the group `syncline.connectors`, whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from syncline.data.schema import Schema
+from syncline.data.schema import ObjectType, Schema
 from syncline.storage.request_models import OnMatch, Operation
+
+SCOPE_DEFAULT: Final = "main"
+"""Where object types go that nobody declared."""
 
 
 class ConnectorError(Exception):
@@ -27,9 +30,8 @@ class ConnectorError(Exception):
         self.for_good = for_good
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingRow:
-    """One row as a connector gives it; the runner holds it to the schema."""
+class IncomingRow(NamedTuple):
+    """One row as a connector gives it; the runner holds it to the schema. A tuple: millions of them are made."""
 
     object_type: str
     data: Mapping[str, Any]
@@ -87,9 +89,28 @@ class Job:
     payload: Iterator[bytes] | None = None
     """The bytes that were uploaded with the request."""
     payload_kind: str = ""
-    """`records`, or `zip`, `zip:skip`, `zip:error`: what happens to rows whose record is there; empty: none."""
+    """What they are, as `payload_kinds` writes it; empty: none."""
     stopped: Callable[[], bool] = field(default=lambda: False)
     """Is the run to end? To be asked at least once a second by what waits; the runner itself asks between batches."""
+    scope: str = SCOPE_DEFAULT
+    """Where object types go that `discover` finds and the schema lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveredStream:
+    """One of the things that a connected system has rows of, such as a table or a file."""
+
+    name: str
+    """What the system calls it."""
+    object_type: ObjectType | None
+    """What its rows would be if nobody had declared it, with the fields, in the job's scope; None: `note` says why
+    they can be none."""
+    selected: bool
+    """READ takes its rows."""
+    rows: int = 0
+    """How many there are; 0: not known."""
+    note: str = ""
+    """What is left out of it, or why it has no object type; no secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +152,15 @@ class Connector(Protocol):
 
         Raises:
             ConnectorError: as `read`.
+        """
+
+    def discover(self, job: Job) -> Sequence[DiscoveredStream]:
+        """What there is, whether or not the account's schema has it. Reads, and changes nothing.
+
+        With a cursor and without `full`, what a READ would not look at may be left out.
+
+        Raises:
+            ConnectorError: it cannot be found out, or the run is to end.
         """
 
     def check(self, job: Job) -> str:

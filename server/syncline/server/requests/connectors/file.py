@@ -14,11 +14,19 @@ from typing import Any, Final, Never
 from syncline.server.config import load_settings
 from syncline.server.importing.conversion import row_converter
 from syncline.server.importing.errors import SourceError
-from syncline.server.requests.connectors.contract import Connector, ConnectorError, Incoming, Job, Outgoing
+from syncline.server.requests.connectors.contract import (
+    Connector,
+    ConnectorError,
+    DiscoveredStream,
+    Incoming,
+    Job,
+    Outgoing,
+)
+from syncline.server.requests.connectors.file_discovery import discover_disk, discover_upload
 from syncline.server.requests.connectors.file_reading import read_files
 from syncline.server.requests.connectors.file_settings import allowed_path, read_settings
 from syncline.server.requests.connectors.file_sources import connector_error, disk_files, uploaded_files
-from syncline.server.requests.zip_files import ZIP_KINDS
+from syncline.server.requests.payload_kinds import PayloadForm, PayloadKind, payload_kind
 from syncline.storage.request_models import Operation
 
 
@@ -42,20 +50,24 @@ class FileConnector:
 
     def read(self, job: Job) -> Iterator[Incoming]:
         """See `Connector.read`."""
-        if job.payload_kind in ZIP_KINDS:
+        if job.payload_kind:
+            on_match = _uploaded_kind(job.payload_kind).on_match
             with uploaded_files(job) as files:
-                on_match = ZIP_KINDS[job.payload_kind]
                 yield from read_files(files, job.cursor, nulls=(), on_match=on_match, stopped=job.stopped)
             return
-        if job.payload_kind:
-            raise ConnectorError(
-                f"the connector `file` reads no payload of the kind {job.payload_kind!r}", for_good=True
-            )
         settings = read_settings(job.settings)
         if not settings.path:
             raise ConnectorError("path: is not set, so rows come by upload only", for_good=True)
         files = disk_files(settings, self._roots(), job.schema)
         yield from read_files(files, job.cursor, nulls=settings.nulls, on_match=settings.on_match, stopped=job.stopped)
+
+    def discover(self, job: Job) -> Sequence[DiscoveredStream]:
+        """See `Connector.discover`: the types of fields are inferred from all rows. Nothing, if rows come by upload."""
+        if job.payload_kind:
+            _uploaded_kind(job.payload_kind)
+            return discover_upload(job)
+        settings = read_settings(job.settings)
+        return discover_disk(settings, self._roots(), job) if settings.path else ()
 
     def write(self, job: Job, records: Iterator[Outgoing]) -> Never:  # noqa: ARG002  the contract's arguments
         """Not offered."""
@@ -75,6 +87,13 @@ class FileConnector:
             raise connector_error(error) from error
         names = sorted({typed.kind.name for typed in files.sources})
         return f"{len(files.sources):,} files, of {', '.join(names)}"
+
+
+def _uploaded_kind(text: str) -> PayloadKind:
+    kind = payload_kind(text)
+    if kind is None or kind.form is not PayloadForm.ZIP:
+        raise ConnectorError(f"the connector `file` reads no payload of the kind {text!r}", for_good=True)
+    return kind
 
 
 connector: Final[Connector] = FileConnector(lambda: load_settings().file_roots)

@@ -11,6 +11,7 @@ from syncline.data.errors import DataError
 from syncline.data.keys import KeyRule
 from syncline.server.importing.conversion import row_converter
 from syncline.server.importing.errors import BadLine, SourceError
+from syncline.server.importing.key_digests import KeyDigests
 from syncline.server.requests.connectors.contract import BadRow, Incoming, IncomingRow
 from syncline.server.requests.connectors.file_sources import Files, TypedSource, connector_error
 from syncline.storage.request_models import OnMatch
@@ -47,8 +48,7 @@ def read_files(
             batch.stand_at(begins_at)
             for count, row in enumerate(_rows(typed, nulls, on_match), 1):
                 if row.line > passed:
-                    batch.add(row, begins_at + source.bytes_read)
-                    if batch.is_full:
+                    if batch.add(row, begins_at + source.bytes_read):
                         yield batch.take(_Place(index, row.line, batch.rows_before).cursor(files.identity))
                 else:
                     # It was read for its key: a later line with the same one is a bad row.
@@ -61,6 +61,11 @@ def read_files(
         raise connector_error(error) from error
     end = _Place(len(files.sources), 0, batch.rows_before)
     yield batch.take(end.cursor(files.identity) if files.is_settled else _CURSOR_AT_BEGINNING, is_last=True)
+
+
+def is_at_end(cursor: str, identity: str, files: int) -> bool:
+    """Has the cursor passed all of so many files, which have not changed since?"""
+    return _Place.of(cursor, identity).entry >= files
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,7 @@ def _rows(typed: TypedSource, nulls: Collection[str], on_match: OnMatch) -> Iter
     name = typed.kind.name
     convert = row_converter(typed.kind, typed.source, nulls)
     key_of = KeyRule(typed.kind).key_of
-    # Hashes stand for the keys, as in an import.
-    seen: set[int] = set()
+    seen = KeyDigests()
     for row in typed.source.read():
         if isinstance(row, BadLine):
             yield BadRow(name, row.reason, line=row.line)
@@ -110,13 +114,12 @@ def _rows(typed: TypedSource, nulls: Collection[str], on_match: OnMatch) -> Iter
         except DataError as error:
             yield BadRow(name, error.rule, row.line, field=error.path, value=_value_at(row.values, error.path))
             continue
-        digest = hash(key)
-        if digest in seen:
+        if not seen.add(key):
             yield BadRow(name, "an earlier line has the same key", row.line, source_key=key, value=key)
             continue
-        seen.add(digest)
-        present = {field: value for field, value in data.items() if value is not None}
-        yield IncomingRow(name, present, on_match=on_match, line=row.line)
+        if None in data.values():
+            data = {field: value for field, value in data.items() if value is not None}
+        yield IncomingRow(name, data, on_match=on_match, line=row.line)
 
 
 class _Batch:
@@ -132,19 +135,16 @@ class _Batch:
         self.rows_before = rows_before
         """Rows of all batches, this one included."""
 
-    @property
-    def is_full(self) -> bool:
-        count = len(self._rows) + len(self._bad_rows)
-        return count >= BATCH_ROWS or self._position - self._told_position >= BATCH_BYTES_MAX
-
-    def add(self, row: IncomingRow | BadRow, position: int) -> None:
-        """Take a row that ends there."""
+    def add(self, row: IncomingRow | BadRow, position: int) -> bool:
+        """Take a row that ends there; answers whether the batch is full with it."""
         if isinstance(row, BadRow):
             self._bad_rows.append(row)
         else:
             self._rows.append(row)
         self.rows_before += 1
         self._position = position
+        is_long = len(self._rows) + len(self._bad_rows) >= BATCH_ROWS
+        return is_long or position - self._told_position >= BATCH_BYTES_MAX
 
     def reach(self, position: int) -> None:
         """Note what was read without a row in it."""

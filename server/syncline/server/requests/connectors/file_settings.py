@@ -10,7 +10,7 @@ from typing import Any, Final
 from syncline.server.requests.connectors.contract import ConnectorError
 from syncline.storage.request_models import OnMatch
 
-_NAMES: Final = frozenset({"path", "object_type", "nulls", "on_match"})
+_NAMES: Final = frozenset({"path", "object_type", "keys", "nulls", "on_match"})
 _ON_MATCH: Final = {on_match.value: on_match for on_match in OnMatch}
 
 
@@ -25,6 +25,12 @@ class FileSettings:
     nulls: tuple[str, ...] = ()
     """Texts that mean "absent" in a CSV file, besides the empty one."""
     on_match: OnMatch = OnMatch.UPDATE
+    keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Object types, each with the columns of its key: for those that are inferred."""
+
+    def key_of(self, object_type: str) -> tuple[str, ...] | None:
+        """The key of this object type; None: nobody named it."""
+        return dict(self.keys).get(object_type)
 
 
 def read_settings(settings: Mapping[str, Any]) -> FileSettings:
@@ -39,14 +45,26 @@ def read_settings(settings: Mapping[str, Any]) -> FileSettings:
     nulls = settings.get("nulls", [])
     if not isinstance(nulls, list) or not all(isinstance(text, str) for text in nulls):
         wrong.append("nulls: must be a list of texts")
+    keys = settings.get("keys", {})
+    if not isinstance(keys, dict) or not all(map(_is_key, keys.values())):
+        wrong.append("keys: must be an object of object types, each with the list of its key's columns")
+        keys = {}
     on_match = settings.get("on_match", OnMatch.UPDATE.value)
     if not isinstance(on_match, str) or on_match not in _ON_MATCH:
         wrong.append(f"on_match: must be one of {', '.join(_ON_MATCH)}")
     if wrong:
         raise ConnectorError("; ".join(wrong), for_good=True)
     return FileSettings(
-        settings.get("path", ""), settings.get("object_type", ""), tuple(nulls), _ON_MATCH[str(on_match)]
+        settings.get("path", ""),
+        settings.get("object_type", ""),
+        tuple(nulls),
+        _ON_MATCH[str(on_match)],
+        tuple((name, tuple(columns)) for name, columns in sorted(keys.items())),
     )
+
+
+def _is_key(columns: object) -> bool:
+    return isinstance(columns, list) and bool(columns) and all(isinstance(name, str) and name for name in columns)
 
 
 def allowed_path(path: str | Path, roots: Sequence[Path]) -> Path:

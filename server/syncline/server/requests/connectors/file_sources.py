@@ -52,11 +52,33 @@ class Files:
     """Of all rows, uncompressed; 0: not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """Files of the disk; the fields are those of `Files`."""
+
+    sources: tuple[Source, ...]
+    identity: str
+    is_settled: bool
+    is_plain: bool
+    """None of them is compressed by itself."""
+
+
 def disk_files(settings: FileSettings, roots: Sequence[Path], schema: Schema) -> Files:
     """The files that the settings name: one, or those of a directory by name. What is hidden or no rows is left out.
 
     Raises:
         ConnectorError: there are none, they lie outside of `roots`, or they are none of the schema's object types.
+    """
+    found = find_files(settings, roots, schema.version)
+    typed = _typed(list(found.sources), schema, settings.object_type)
+    return Files(typed, found.identity, found.is_settled, _size(typed) if found.is_plain else 0)
+
+
+def find_files(settings: FileSettings, roots: Sequence[Path], schema_version: int) -> FoundFiles:
+    """The files that the settings name, whatever is in them.
+
+    Raises:
+        ConnectorError: there are none, or they lie outside of `roots`.
     """
     began_at = time.time_ns()
     top = allowed_path(settings.path, roots)
@@ -77,12 +99,11 @@ def disk_files(settings: FileSettings, roots: Sequence[Path], schema: Schema) ->
         raise connector_error(error) from error
     if not sources:
         raise ConnectorError(f"{settings.path}: no files of rows are in it", for_good=True)
-    typed = _typed(sources, schema, settings.object_type)
     seen = [(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) for path, stat in zip(paths, stats, strict=True)]
-    identity = sha256(repr((seen, settings, schema.version)).encode(errors="surrogateescape")).hexdigest()[:32]
+    identity = sha256(repr((seen, settings, schema_version)).encode(errors="surrogateescape")).hexdigest()[:32]
     is_settled = max(stat.st_mtime_ns for stat in stats) < began_at - _SETTLED_NS
     is_plain = all(path.suffix.lower() != _GZIP for path in paths)
-    return Files(typed, identity, is_settled, _size(typed) if is_plain else 0)
+    return FoundFiles(tuple(sources), identity, is_settled, is_plain)
 
 
 @contextmanager
@@ -92,6 +113,18 @@ def uploaded_files(job: Job) -> Iterator[Files]:
     Raises:
         ConnectorError: it cannot be read, or does not fit the schema any more.
     """
+    with uploaded_sources(job) as sources:
+        typed = _typed(sources, job.schema, "")
+        yield Files(typed, f"{_UPLOADED}-{job.schema.version}", is_settled=True, size_bytes=_size(typed))
+
+
+@contextmanager
+def uploaded_sources(job: Job) -> Iterator[list[Source]]:
+    """The same, whatever is in them.
+
+    Raises:
+        ConnectorError: it cannot be read.
+    """
     with TemporaryFile() as file:
         for chunk in job.payload or ():
             file.write(chunk)
@@ -99,8 +132,12 @@ def uploaded_files(job: Job) -> Iterator[Files]:
             sources = archive_sources(file, "")
         except SourceError as error:
             raise connector_error(error) from error
-        typed = _typed(sources, job.schema, "")
-        yield Files(typed, f"{_UPLOADED}-{job.schema.version}", is_settled=True, size_bytes=_size(typed))
+        yield sources
+
+
+def type_name_of(source: Source) -> str:
+    """The object type that the file is called for."""
+    return _without_gzip(PurePath(source.name)).stem
 
 
 def connector_error(error: SourceError) -> ConnectorError:
@@ -153,7 +190,7 @@ def _typed(sources: list[Source], schema: Schema, type_name: str) -> tuple[Typed
     typed: list[TypedSource] = []
     seen: dict[str, str] = {}
     for source in sources:
-        name = type_name or _without_gzip(PurePath(source.name)).stem
+        name = type_name or type_name_of(source)
         kind = schema.object_type(name)
         if kind is None:
             known = [each.name for each in schema.object_types]

@@ -72,7 +72,7 @@ def _load(entry: EntryPoint) -> Connector:
         connector: Connector = entry.load()
     except Exception as error:
         raise SettingsInvalid(f"the connector {entry.name!r} ({entry.value}) cannot be loaded: {error}") from error
-    needed = ("name", "description", "operations", "check_settings", "read", "write", "check")
+    needed = ("name", "description", "operations", "check_settings", "read", "write", "discover", "check")
     missing = [name for name in needed if not hasattr(connector, name)]
     if missing:
         raise SettingsInvalid(f"the connector {entry.name!r} ({entry.value}) has no {', '.join(missing)}")

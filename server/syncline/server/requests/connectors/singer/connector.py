@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from syncline.server.config import load_settings
-from syncline.server.requests.connectors.contract import ConnectorError, Incoming, Job, Outgoing
+from syncline.server.requests.connectors.contract import ConnectorError, DiscoveredStream, Incoming, Job, Outgoing
 from syncline.server.requests.connectors.singer.catalog import selected_catalog
 from syncline.server.requests.connectors.singer.process import Stopped
-from syncline.server.requests.connectors.singer.reading import discover, read_tap
+from syncline.server.requests.connectors.singer.reading import read_catalog, read_tap
 from syncline.server.requests.connectors.singer.settings import merged_config, parse_settings, program_path
+from syncline.server.requests.connectors.singer.streams import discovered_streams
 from syncline.server.requests.connectors.singer.writing import feed_target
 from syncline.storage.request_models import Operation
 
@@ -40,12 +41,27 @@ class SingerConnector:
         settings = parse_settings(job.settings)
         if not settings.tap:
             raise ConnectorError("settings: there is no `tap` to read from", for_good=True)
+        if not settings.streams:
+            raise ConnectorError("settings: streams: name at least one stream to read", for_good=True)
         tap = _program(settings.tap)
         with _config_file(merged_config(settings.config, job.secrets)) as config:
             try:
                 yield from read_tap(tap, config, settings, job)
             except Stopped:
                 return
+
+    def discover(self, job: Job) -> Sequence[DiscoveredStream]:
+        """See `Connector.discover`: the tap's catalog, which reads no rows. Nothing, if there is no tap."""
+        settings = parse_settings(job.settings)
+        if not settings.tap:
+            return ()
+        tap = _program(settings.tap)
+        with _config_file(merged_config(settings.config, job.secrets)) as config:
+            try:
+                streams = read_catalog(tap, config, job, settings.silence_seconds)
+            except Stopped:
+                raise ConnectorError("the run was stopped", for_good=False) from None
+            return discovered_streams(streams, settings, job)
 
     def write(self, job: Job, records: Iterator[Outgoing]) -> Iterator[int]:
         """See `Connector.write`."""
@@ -71,7 +87,7 @@ class SingerConnector:
         tap = _program(settings.tap)
         with _config_file(merged_config(settings.config, job.secrets)) as config:
             try:
-                streams = discover(tap, config, job, settings.silence_seconds)
+                streams = read_catalog(tap, config, job, settings.silence_seconds)
             except Stopped:
                 return "stopped"
             selected_catalog(streams, settings.streams, full=True)

@@ -17,7 +17,7 @@ from syncline.server.requests.connectors.singer.settings import SingerSettings, 
 from syncline.server.requests.connectors.singer.values import RecordValues
 
 
-def discover(tap: Path, config: Path, job: Job, silence_seconds: float) -> list[dict[str, object]]:
+def read_catalog(tap: Path, config: Path, job: Job, silence_seconds: float) -> list[dict[str, object]]:
     """The streams that the tap has.
 
     Raises:
@@ -37,7 +37,7 @@ def read_tap(tap: Path, config: Path, settings: SingerSettings, job: Job) -> Ite
         ConnectorError: as `Connector.read`.
     """
     directory = config.parent
-    streams = discover(tap, config, job, settings.silence_seconds)
+    streams = read_catalog(tap, config, job, settings.silence_seconds)
     catalog = directory / "catalog.json"
     catalog.write_text(json.dumps(selected_catalog(streams, settings.streams, full=job.full)))
     arguments: list[str | Path] = [tap, "--config", config, _catalog_option(streams), catalog]

@@ -43,7 +43,7 @@ class SingerSettings(BaseModel):
     config: dict[str, Any] = Field(default_factory=dict)
     """The tap's or target's own; the enrollment's secrets are added under their names, a dot leading into an object."""
     streams: dict[str, Annotated[StreamSettings, BeforeValidator(_stream)]] = Field(default_factory=dict)
-    """For READ: by the stream's name, the object type that its rows are."""
+    """For READ: by the stream's name, the object type that its rows are. Empty: none is chosen yet."""
     object_types: list[str] = Field(default_factory=list)
     """For WRITE: what is written; empty: everything."""
     silence_seconds: float = Field(default=SILENCE_SECONDS, gt=0)
@@ -68,8 +68,9 @@ def parse_settings(settings: Mapping[str, Any]) -> SingerSettings:
     for what, program in (("tap", parsed.tap), ("target", parsed.target)):
         if program and not _PROGRAM.fullmatch(program):
             raise ConnectorError(f"settings: {what}: must be ENVIRONMENT/PROGRAM, not {program!r:.100}", for_good=True)
-    if parsed.tap and not parsed.streams:
-        raise ConnectorError("settings: streams: name at least one stream to read", for_good=True)
+    if parsed.tap and "streams" not in parsed.model_fields_set:
+        why = "name at least one stream to read; {} until it is known what there is"
+        raise ConnectorError(f"settings: streams: {why}", for_good=True)
     return parsed
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy.exc import NoSuchTableError
 
-from syncline.server.requests.connectors.contract import ConnectorError, Incoming, Job, Outgoing
+from syncline.server.requests.connectors.contract import ConnectorError, DiscoveredStream, Incoming, Job, Outgoing
 from syncline.server.requests.connectors.file_settings import allowed_path
-from syncline.server.requests.connectors.sql import reading, writing
+from syncline.server.requests.connectors.sql import discovery, reading, writing
 from syncline.server.requests.connectors.sql.connecting import connected
 from syncline.server.requests.connectors.sql.settings import SqlSettings, read_settings
 from syncline.server.requests.connectors.sql.tables import reflect
@@ -38,11 +38,15 @@ class SqlConnector:
 
     def read(self, job: Job) -> Iterator[Incoming]:
         """See `Connector.read`. Deleted rows are found by a full run only."""
-        return reading.read(job, self._settings(job))
+        return reading.read(job, self._with_tables(job))
+
+    def discover(self, job: Job) -> Sequence[DiscoveredStream]:
+        """See `Connector.discover`: the tables of the settings; if there are none, all of the connection's schema."""
+        return discovery.discover(job, self._settings(job))
 
     def write(self, job: Job, records: Iterator[Outgoing]) -> Iterator[int]:
         """See `Connector.write`. A transaction holds 500 records."""
-        return writing.write(job, self._settings(job), records)
+        return writing.write(job, self._with_tables(job), records)
 
     def check(self, job: Job) -> str:
         """See `Connector.check`. All tables and columns of the settings are looked for."""
@@ -60,6 +64,12 @@ class SqlConnector:
         if missing:
             raise ConnectorError(f"{found}; {'; '.join(missing)}", for_good=True)
         return found
+
+    def _with_tables(self, job: Job) -> SqlSettings:
+        settings = self._settings(job)
+        if not settings.tables:
+            raise ConnectorError("tables: none is chosen yet", for_good=True)
+        return settings
 
     def _settings(self, job: Job) -> SqlSettings:
         settings = read_settings(job.settings, job.secrets)

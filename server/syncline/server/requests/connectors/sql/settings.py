@@ -47,6 +47,7 @@ class SqlSettings:
 
     url: URL
     tables: tuple[TableSettings, ...]
+    """Empty: none is chosen yet."""
     batch_rows: int
 
 
@@ -98,7 +99,7 @@ def _url(settings: Mapping[str, Any], secrets: Mapping[str, str], wrong: list[st
 
 
 def _tables(tables: object, wrong: list[str]) -> tuple[TableSettings, ...]:
-    if not isinstance(tables, Mapping) or not tables:
+    if not isinstance(tables, Mapping):
         wrong.append('tables: must say for each object type where its records are: {"TYPE": {"table": …, "key": […]}}')
         return ()
     return tuple(_table(name, table, wrong) for name, table in tables.items())

@@ -19,6 +19,19 @@ _IN_PROGRESS: dict[str, Any] = {
     "sqlite_where": sa.text("status = 'in_progress'"),
 }
 
+_HAS_NEXT_RUN: dict[str, Any] = {
+    "postgresql_where": sa.text("next_run_at > 0"),
+    "sqlite_where": sa.text("next_run_at > 0"),
+}
+_HAS_ENDED: dict[str, Any] = {
+    "postgresql_where": sa.text("status IN ('success', 'failed', 'cancelled')"),
+    "sqlite_where": sa.text("status IN ('success', 'failed', 'cancelled')"),
+}
+_HAS_PAYLOAD: dict[str, Any] = {
+    "postgresql_where": sa.text("payload_state IN ('kept', 'going')"),
+    "sqlite_where": sa.text("payload_state IN ('kept', 'going')"),
+}
+
 
 def upgrade() -> None:
     _create_requests()
@@ -53,9 +66,17 @@ def _create_requests() -> None:
         sa.Column("modified_by", _Text, nullable=False),
         sa.Column("read_cursor", _Text, nullable=False),
         sa.Column("write_cursor", _Text, nullable=False),
+        sa.Column("cron", _Text),
+        sa.Column("time_zone", _Text),
+        sa.Column("jitter_seconds", sa.BigInteger()),
+        sa.Column("schedule_operation", _Text),
+        sa.Column("schedule_full", sa.Boolean()),
+        sa.Column("next_run_at", sa.BigInteger(), nullable=False),
+        sa.Column("scheduled_request_id", _Text, nullable=False),
         sa.PrimaryKeyConstraint("account_id", "enrollment_id", name="app_enrollment_pkey"),
         sa.UniqueConstraint("account_id", "name", name="app_enrollment_account_id_name_key"),
     )
+    op.create_index("app_enrollment_next_run_idx", "app_enrollment", ["next_run_at"], **_HAS_NEXT_RUN)
     op.create_table(
         "sync_request",
         sa.Column("account_id", _Text, nullable=False),
@@ -94,6 +115,7 @@ def _create_requests() -> None:
         sa.Column("total_batches", sa.BigInteger()),
         sa.Column("retry_of", _Text),
         sa.Column("payload_kind", _Text, nullable=False),
+        sa.Column("payload_state", _Text, nullable=False),
         sa.PrimaryKeyConstraint("account_id", "request_id", name="sync_request_pkey"),
         sa.UniqueConstraint("account_id", "idempotency_key", name="sync_request_account_id_idempotency_key_key"),
         sa.UniqueConstraint(
@@ -103,6 +125,15 @@ def _create_requests() -> None:
     op.create_index(
         "sync_request_created_at_idx", "sync_request", ["account_id", sa.column("created_at").desc(), "request_id"]
     )
+    op.create_index(
+        "sync_request_enrollment_idx",
+        "sync_request",
+        ["account_id", "enrollment_id", "created_at", "request_id"],
+        postgresql_where=sa.text("enrollment_id IS NOT NULL"),
+        sqlite_where=sa.text("enrollment_id IS NOT NULL"),
+    )
+    op.create_index("sync_request_ended_idx", "sync_request", ["account_id", "modified_at"], **_HAS_ENDED)
+    op.create_index("sync_request_payload_idx", "sync_request", ["account_id", "status", "modified_at"], **_HAS_PAYLOAD)
     op.create_index(
         "sync_request_active_idx", "sync_request", ["account_id", "enrollment_id"], unique=True, **_IN_PROGRESS
     )
