@@ -22,6 +22,8 @@ _FIELDS: Final = ("minute", "hour", "day-of-month", "month", "day-of-week")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND_US: Final = 1_000_000
+_ZONES_OF_THE_MACHINE: Final = frozenset({"localtime", "posixrules"})
+"""Names that mean something else on each server."""
 
 
 class CronInvalid(Exception):
@@ -74,7 +76,10 @@ def _jitter(enrollment_id: str, time_us: int, most_us: int) -> int:
 def _zone(name: str) -> tzinfo:
     if not name:
         return UTC
+    unknown = TimeZoneUnknown(f"there is no time zone {name!r} here; an IANA name is such as Europe/Berlin")
+    if name in _ZONES_OF_THE_MACHINE:
+        raise unknown
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:  # none of this name; no name at all; a folder of names
-        raise TimeZoneUnknown(f"there is no time zone {name!r} here; an IANA name is such as Europe/Berlin") from error
+        raise unknown from error

@@ -82,6 +82,12 @@ class Database(ABC):
         """An insert that can say what happens on conflict."""
 
     @abstractmethod
+    def insert_records(
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+    ) -> None:
+        """Insert rows of `record`, of which none is there, as fast as the database can; see `RECORD_COLUMNS`."""
+
+    @abstractmethod
     def upsert_records(
         self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
     ) -> None:
@@ -104,7 +110,7 @@ class Database(ABC):
             for pause_s in _PAUSES_S:
                 try:
                     return _attempt(engine, work)
-                except DBAPIError as fault:
+                except (DBAPIError, self._driver_error) as fault:
                     if not is_passing(fault):
                         raise
                 time.sleep(random.uniform(0, pause_s))  # noqa: S311 - so that those that collided do not meet again

@@ -17,14 +17,15 @@ _REFUSED_CLASSES = ("22", "54")
 its index holds. That does not pass, so it must not be taken for a database that is busy."""
 
 
-def is_passing(fault: DBAPIError) -> bool:
-    """May the same transaction succeed when it is tried again at once?
+def is_passing(fault: Exception) -> bool:
+    """May the same transaction succeed when it is tried again at once? The fault is SQLAlchemy's or the driver's own.
 
     A lost connection counts: whoever asks knows that the commit was not reached yet.
     """
-    if getattr(fault.orig, "sqlstate", None) in _RETRYABLE_SQLSTATES:
+    cause = _cause(fault)
+    if getattr(cause, "sqlstate", None) in _RETRYABLE_SQLSTATES:
         return True
-    return fault.connection_invalidated or "database is locked" in str(fault.orig)
+    return getattr(fault, "connection_invalidated", False) or "database is locked" in str(cause)
 
 
 @contextmanager
@@ -44,15 +45,19 @@ def our_errors(driver_error: type[Exception]) -> Iterator[None]:
         raise InvalidValue("value", "must fit 64 bits") from fault
     except PoolTimeout as fault:
         raise StoreUnavailable("all connections to the database are in use") from fault
-    except DBAPIError as fault:
-        sqlstate = getattr(fault.orig, "sqlstate", None) or ""
+    except (DBAPIError, driver_error) as fault:
+        cause = _cause(fault)
+        sqlstate = getattr(cause, "sqlstate", None) or ""
         if sqlstate == "22003":  # numeric_value_out_of_range
             raise InvalidValue("value", "must fit 64 bits") from fault
         if sqlstate.startswith(_REFUSED_CLASSES):
-            raise InvalidValue("value", _first_line(fault.orig)) from fault
-        raise StoreUnavailable(_first_line(fault.orig)) from fault
-    except driver_error as fault:
-        raise StoreUnavailable(_first_line(fault)) from fault
+            raise InvalidValue("value", _first_line(cause)) from fault
+        raise StoreUnavailable(_first_line(cause)) from fault
+
+
+def _cause(fault: Exception) -> BaseException | None:
+    """What the driver raised."""
+    return fault.orig if isinstance(fault, DBAPIError) else fault
 
 
 def _first_line(fault: BaseException | None) -> str:

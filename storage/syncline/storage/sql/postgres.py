@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.pq import Format
-from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, create_engine, event
+from sqlalchemy import BigInteger, Boolean, Connection, Engine, LargeBinary, Table, Text, Uuid, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -21,6 +21,8 @@ from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.tables import record, record_source
 
 _CONNECTIONS_MAX = 16
+_COPIED_FROM = 50
+"""Fewer rows are inserted by a statement: a copy needs one more round trip."""
 _WAIT_S = 30.0
 
 
@@ -78,6 +80,16 @@ class PostgresDatabase(Database):
         """See `Database.insert`."""
         return postgresql.insert(table)
 
+    def insert_records(
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+    ) -> None:
+        """See `Database.insert_records`."""
+        if len(rows) < _COPIED_FROM:
+            self.upsert_records(connection, account_id, rows, written_by=written_by)
+        else:
+            whole = ((account_id, *row, written_by) for row in rows)
+            _copy(connection, record, ("account_id", *RECORD_COLUMNS, "written_by"), whole)
+
     def upsert_records(
         self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
     ) -> None:
@@ -99,7 +111,17 @@ class PostgresDatabase(Database):
         connection.exec_driver_sql(_UPSERT_SOURCES, {**values, **_arrays(SOURCE_COLUMNS, rows)})
 
 
-_TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea"}
+_TYPES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea", Uuid: "uuid"}
+
+
+def _copy(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert rows the way that Postgres has for many: at two thirds of the cost of any other statement."""
+    driver: Any = connection.connection.driver_connection
+    statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
+    with driver.cursor() as cursor, cursor.copy(statement) as copying:
+        copying.set_types([_TYPES[type(table.c[name].type)] for name in names])
+        for row in rows:
+            copying.write_row(row)
 
 
 def _arrays(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:

@@ -95,6 +95,12 @@ class SqliteDatabase(Database):
         """See `Database.insert`."""
         return sqlite.insert(table)
 
+    def insert_records(
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+    ) -> None:
+        """See `Database.insert_records`."""
+        self.upsert_records(connection, account_id, rows, written_by=written_by)
+
     def upsert_records(
         self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
     ) -> None:

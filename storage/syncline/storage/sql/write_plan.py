@@ -53,7 +53,7 @@ class WritePlan:
         self.last_revision = before_first
         """The newest revision given out."""
         self.rows: dict[ItemName, tuple[Any, ...]] = {}
-        """The rows to store, as `RECORD_COLUMNS` has them."""
+        """The rows to store, as `RECORD_COLUMNS` has them; those that are not in `current` are new."""
         self.departures: dict[tuple[ItemName, Feed], Departure] = {}
         """What has left which feed."""
         self.arrivals: dict[ItemName, Feed] = {}
@@ -87,6 +87,14 @@ class WritePlan:
     def add_all(self, writes: Sequence[RecordWrite]) -> list[tuple[WriteOutcome, int]]:
         """`add` for each, in order."""
         return [self.add(write) for write in writes]
+
+    def new_rows(self) -> list[tuple[Any, ...]]:
+        """Those of `rows` that replace none."""
+        return [row for item, row in self.rows.items() if item not in self._current]
+
+    def replacing_rows(self) -> list[tuple[Any, ...]]:
+        """The others."""
+        return [row for item, row in self.rows.items() if item in self._current]
 
     def _row(self, item: ItemName) -> CurrentRow | None:
         """The item as the next write meets it."""

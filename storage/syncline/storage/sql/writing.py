@@ -66,7 +66,10 @@ class SqlWriting(SqlSchemas):
             self._forget_departures(connection, account_id, plan.arrivals)
         if plan.departures:
             self._write_departures(connection, account_id, plan.departures)
-        self._database.upsert_records(connection, account_id, list(plan.rows.values()), written_by=written_by)
+        if new := plan.new_rows():
+            self._database.insert_records(connection, account_id, new, written_by=written_by)
+        if replacing := plan.replacing_rows():
+            self._database.upsert_records(connection, account_id, replacing, written_by=written_by)
 
     def _current_rows(
         self, connection: Connection, account_id: str, items: Collection[ItemName]
