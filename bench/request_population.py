@@ -59,10 +59,10 @@ def _requests_sql(store: StoreName, requests: int) -> str:
     return (
         f"INSERT INTO sync_request (account_id, request_id, payload_hash, status, operation, result_message, "
         f"run_full_sync, created_at, modified_at, modified_by, due_at, cancel_asked, cursor, worker, payload_kind, "
-        f"{_COUNTS}) {_numbers_sql(1, requests)} "
+        f"payload_state, {_COUNTS}) {_numbers_sql(1, requests)} "
         f"SELECT '{ACCOUNT}', {_id_sql('n')}, {no_bytes}, CASE n % 10 WHEN 0 THEN 'failed' ELSE 'success' END, "
         f"'read', '1 read: 1 inserted', false, n * 1000, n * 1000, 'bench', n * 1000, false, '', '', 'records', "
-        f"{zeros} FROM number"
+        f"'gone', {zeros} FROM number"
     )
 
 
