@@ -16,10 +16,10 @@ SEEDS ?= 300
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock generate verify fix unit conformance service chaos e2e bench demo check build clean
+.PHONY: help install lock generate verify fix unit conformance service chaos e2e bench demo cluster cluster-haproxy cluster-status cluster-check cluster-down deploy-check check build clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Make .venv with everything that development needs, pinned
 
@@ -96,6 +96,27 @@ bench: $(INSTALLED) ## Measure; figures and ratios go to bench/results.json
 
 demo: $(INSTALLED) ## Real data, from an empty folder to an exact copy on a device
 	$(BIN)/python -m examples.demo
+
+cluster: $(INSTALLED) ## A whole Syncline on this machine: Postgres, two servers of each kind, two workers
+	$(BIN)/python -m deploy.cluster up
+
+cluster-haproxy: $(INSTALLED) ## The same with haproxy before the servers
+	$(BIN)/python -m deploy.cluster up --haproxy
+
+cluster-status: $(INSTALLED) ## How the cluster's programs do
+	$(BIN)/python -m deploy.cluster status
+
+cluster-check: $(INSTALLED) ## Real data and live updates through the cluster, all compared
+	$(BIN)/python -m deploy.cluster check
+
+cluster-down: $(INSTALLED) ## Stop the cluster; its data and logs stay in build/cluster
+	$(BIN)/python -m deploy.cluster down
+
+deploy-check: export CLUSTER = build/deploy-check
+deploy-check: $(INSTALLED) ## The files in deploy/ with the programs they are for, which must be installed; not in `check`
+	$(BIN)/python -m deploy.cluster up --haproxy
+	$(BIN)/python -m deploy.cluster check --haproxy --rows 2000; status=$$?; \
+		$(BIN)/python -m deploy.cluster down && exit $$status
 
 check: verify ## What CI runs: everything that must hold
 	$(BIN)/pytest -n $(WORKERS)

@@ -6,13 +6,29 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-from syncline.client import AsyncEnrollmentClient, AsyncSyncRequestClient, EnrollmentClient, SyncRequestClient
+from syncline.client import (
+    AsyncDiagnosticsClient,
+    AsyncEnrollmentClient,
+    AsyncSyncRequestClient,
+    DiagnosticsClient,
+    EnrollmentClient,
+    SyncRequestClient,
+)
 
 Call = Callable[..., Awaitable[Any]]
-"""call(target, "requests" or "enrollments", method, *arguments): the result, or the list of what it iterates over."""
+"""call(target, "requests", "enrollments" or "diagnostics", method, *arguments): the result, or the list of what it
+iterates over."""
 
-_BLOCKING: dict[str, Any] = {"requests": SyncRequestClient, "enrollments": EnrollmentClient}
-_ASYNCIO: dict[str, Any] = {"requests": AsyncSyncRequestClient, "enrollments": AsyncEnrollmentClient}
+_BLOCKING: dict[str, Any] = {
+    "requests": SyncRequestClient,
+    "enrollments": EnrollmentClient,
+    "diagnostics": DiagnosticsClient,
+}
+_ASYNCIO: dict[str, Any] = {
+    "requests": AsyncSyncRequestClient,
+    "enrollments": AsyncEnrollmentClient,
+    "diagnostics": AsyncDiagnosticsClient,
+}
 
 
 async def call_blocking(target: str, service: str, method: str, *words: Any, **options: Any) -> Any:

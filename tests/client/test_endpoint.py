@@ -48,6 +48,11 @@ def test_a_target_without_host_and_port_is_refused(target: str) -> None:
         SyncClient(target, uuid4())
 
 
+def test_several_addresses_without_a_scheme_are_refused_with_what_to_write() -> None:
+    with pytest.raises(InvalidOption, match=r"ipv4:127\.0\.0\.1:7400,127\.0\.0\.1:7401"):
+        SyncClient("127.0.0.1:7400,127.0.0.1:7401", uuid4())
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

@@ -14,12 +14,14 @@ import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from syncline.client import (
+    AsyncDiagnosticsClient,
     AsyncEnrollmentClient,
     AsyncSyncRequestClient,
     BatchPlace,
     ClientClosed,
     ConnectionLost,
     DeadlineExceeded,
+    DiagnosticsClient,
     EnrollmentClient,
     FilterInvalid,
     InvalidOption,
@@ -62,7 +64,11 @@ def target(requests: ScriptedRequests) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("blocking", "asynchronous"),
-    [(SyncRequestClient, AsyncSyncRequestClient), (EnrollmentClient, AsyncEnrollmentClient)],
+    [
+        (SyncRequestClient, AsyncSyncRequestClient),
+        (EnrollmentClient, AsyncEnrollmentClient),
+        (DiagnosticsClient, AsyncDiagnosticsClient),
+    ],
 )
 def test_both_clients_have_the_same_surface(blocking: type, asynchronous: type) -> None:
     assert {name: str(each) for name, each in surface(blocking).items()} == {

@@ -19,7 +19,7 @@ from syncline.storage.contract import Judge, Merge
 from syncline.storage.models import Collected, Feed, Position, QueueRead, RecordWrite, Session, WriteResult
 from syncline.storage.request_models import BatchResult, Enrollment, Lease, RowBatch, SourceRow
 from syncline.storage.request_moves import is_still_due
-from syncline.storage.row_plan import KnownSource, RowPlan, SourceName
+from syncline.storage.row_plan import KnownSource, SourceName
 from syncline.storage.sql.request_rows import Family, StoredRequest
 from syncline.storage.sql.store import SqlStore
 from syncline.storage.sql.tables import account_head, sync_request, upload_receipt
@@ -260,10 +260,9 @@ class EachBatchSeesForItself(SqlStore):
         self._writing.request_id = lease.request_id
         return super()._leased(connection, lease)
 
-    def _store_sources(
-        self, connection: Connection, account_id: str, enrollment_id: str, plan: RowPlan, *, seen_by: str
-    ) -> None:
-        super()._store_sources(connection, account_id, enrollment_id, plan, seen_by=self._writing.request_id)
+    def _store_sources(self, *arguments: Any, known: Collection[SourceName], seen_by: str) -> None:
+        del seen_by
+        super()._store_sources(*arguments, known=known, seen_by=self._writing.request_id)
 
 
 class RowsComparedWithTheirRecords(SqlStore):

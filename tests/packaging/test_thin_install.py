@@ -40,6 +40,7 @@ def test_it_installs_little(thin_python: Path) -> None:
         "googleapis-common-protos",
         "grpcio",
         "grpcio-status",
+        "opentelemetry-api",
         "protobuf",
         "syncline",
         "typing-extensions",

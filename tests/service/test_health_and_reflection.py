@@ -1,14 +1,18 @@
-"""Health always, reflection on request."""
+"""Health always, as long as the database is there; reflection on request."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from syncline.storage import Store
+from syncline.server.background import DatabaseWatch
+from syncline.storage import Store, open_store
+from tests.harness.postgres import PostgresServer
 from tests.harness.server import running_app
 from tests.harness.wire import is_serving, wire_device
 
@@ -37,3 +41,28 @@ async def test_reflection_is_off_unless_asked_for(store: Store) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await list_services(server.address)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_server_without_its_database_is_not_ready_until_it_is_back(
+    postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    names = ["", "syncline.v1.SyncService"]
+    servicer = health.aio.HealthServicer()
+    with closing(open_store(postgres_url)) as store:
+        async with running_app(store) as server:
+            for name in names:
+                await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+            watch = DatabaseWatch(server.environment, servicer, names[1:])
+            postgres_server.let_connect(postgres_url, False)
+            assert await looks(watch, servicer, names) == [True, True]
+            assert await looks(watch, servicer, names) == [False, False]
+            postgres_server.let_connect(postgres_url, True)
+            assert await looks(watch, servicer, names) == [True, True]
+
+
+async def looks(watch: DatabaseWatch, servicer: health.aio.HealthServicer, names: list[str]) -> list[bool]:
+    """Look once; which services are ready then."""
+    await watch.look()
+    asking: Any = servicer.Check
+    answers = [await asking(health_pb2.HealthCheckRequest(service=name), None) for name in names]
+    return [answer.status == health_pb2.HealthCheckResponse.SERVING for answer in answers]

@@ -13,10 +13,16 @@ from tests.service.requesting import RequestCalls, row, status
 
 OF_DEVICES = ["syncline.v1.SyncService", "syncline.v1.SchemaService"]
 OF_REQUESTS = ["syncline.v1.SyncRequestService", "syncline.v1.AppEnrollmentService"]
+OF_ALL = ["syncline.v1.DiagnosticsService"]
 
 
 @pytest.mark.parametrize(
-    ("services", "served"), [("all", OF_DEVICES + OF_REQUESTS), ("sync", OF_DEVICES), ("sync-request", OF_REQUESTS)]
+    ("services", "served"),
+    [
+        ("all", OF_DEVICES + OF_REQUESTS + OF_ALL),
+        ("sync", OF_DEVICES + OF_ALL),
+        ("sync-request", OF_REQUESTS + OF_ALL),
+    ],
 )
 async def test_only_what_is_asked_for_is_served(services: str, served: list[str]) -> None:
     store = open_store("memory:")
@@ -30,7 +36,7 @@ async def test_only_what_is_asked_for_is_served(services: str, served: list[str]
                 refused.append(error.code())
     store.close()
 
-    assert refused == ([grpc.StatusCode.UNIMPLEMENTED] if len(served) == 2 else [])
+    assert refused == ([grpc.StatusCode.UNIMPLEMENTED] if services != "all" else [])
 
 
 async def test_two_servers_over_one_store_share_the_work() -> None:

@@ -63,8 +63,8 @@ def test_a_run_writes_every_row_and_says_what_became_of_them(site: Site) -> None
     assert site.texts() == {key: text for key, text in expected_texts(1_000).items() if int(key[1:]) >= 10}
     details = site.store.list_details(ACCOUNT, request.request_id, after=0, limit=20).details
     assert [(detail.line, detail.source_key, detail.field, detail.value) for _, detail in details[:2]] == [
-        (1, "", "text", "7"),
-        (2, "", "text", "7"),
+        (1, "k0", "text", "7"),
+        (2, "k1", "text", "7"),
     ]
     assert len(details) == 10
     assert site.hints.heads == sorted(site.hints.heads)

@@ -21,8 +21,11 @@ from syncline.cli import (
     setting,
     status,
     sync,
+    trace,
     watch,
+    why,
 )
+from syncline.cli.tracing import tracing
 from syncline.client import (
     ConnectionLost,
     ConnectorNotFound,
@@ -44,7 +47,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (sync, push, watch, query, status, setting, pending, roll_back, resend, conflicts, reset, reconcile):
+for command in (
+    sync,
+    push,
+    watch,
+    query,
+    status,
+    setting,
+    pending,
+    roll_back,
+    resend,
+    conflicts,
+    reset,
+    reconcile,
+    trace,
+    why,
+):
     command.register(app)
 for group in (requests, enrollments):
     group.register(app)
@@ -67,7 +85,8 @@ def run() -> None:
     """Run one command. What a user can mend ends in one line and status 1; Ctrl-C and SIGTERM end quietly."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app(standalone_mode=True)
+        with tracing():
+            app(standalone_mode=True)
     except (ReplicaError, SyncError, OSError) as error:  # the last: an output that takes no more
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")
         print(f"error: {_one_line(error)}{advice}", file=sys.stderr)

@@ -6,6 +6,8 @@ from syncline.client.async_enrollments import AsyncEnrollmentClient
 from syncline.client.async_sync_requests import AsyncSyncRequestClient
 from syncline.client.backoff import Backoff
 from syncline.client.batch_upload import BatchFile, UploadProgress
+from syncline.client.delivery import Delivery, DeliveryStep
+from syncline.client.diagnostics import AsyncDiagnosticsClient, DiagnosticsClient
 from syncline.client.endpoint import Device, Token
 from syncline.client.enrollments import EnrollmentClient
 from syncline.client.errors import (
@@ -117,6 +119,7 @@ __all__ = [
     "Answer",
     "AnswerInvalid",
     "AnswerMissing",
+    "AsyncDiagnosticsClient",
     "AsyncEnrollmentClient",
     "AsyncHandler",
     "AsyncPageStream",
@@ -143,11 +146,14 @@ __all__ = [
     "ConnectorNotFound",
     "Data",
     "DeadlineExceeded",
+    "Delivery",
+    "DeliveryStep",
     "Detail",
     "DetailSeverity",
     "Device",
     "DeviceFileError",
     "DeviceUuidInvalid",
+    "DiagnosticsClient",
     "DiscoveredStream",
     "Draining",
     "Enrollment",

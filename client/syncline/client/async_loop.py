@@ -11,6 +11,8 @@ from syncline.client.answers import Ack
 from syncline.client.errors import HandlerError, SyncError
 from syncline.client.page_work import REJECTIONS_MAX, PageWork, describe
 from syncline.client.pages import Page, parse_data
+from syncline.client.work_spans import page_attributes, work_span
+from syncline.data import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +36,15 @@ class AsyncSyncLoop:
 
     async def execute(self) -> SyncResult:
         """Run to the end."""
-        while not self._stopping.is_set():
-            try:
-                await self._session()
-                break
-            except SyncError as error:
-                delay_s = self._run.resume_after(error)
-            await self._wait(delay_s)
-        return self._run.result(stopped=self._stopping.is_set())
+        with work_span(telemetry.SPAN_SYNC):
+            while not self._stopping.is_set():
+                try:
+                    await self._session()
+                    break
+                except SyncError as error:
+                    delay_s = self._run.resume_after(error)
+                await self._wait(delay_s)
+            return self._run.result(stopped=self._stopping.is_set())
 
     def stopping(self) -> None:
         """End the wait for pages, after `stopping` was set."""
@@ -78,7 +81,8 @@ class AsyncSyncLoop:
         items = work.items()
         while True:
             try:
-                await self._handle(items, work)
+                with work_span(telemetry.SPAN_PAGE_APPLY, page_attributes(page.message)):
+                    await self._handle(items, work)
                 await self._acknowledge(work)
             except SyncError as error:
                 if isinstance(error, HandlerError):  # else a call has failed, and the run goes on
@@ -107,8 +111,13 @@ class AsyncSyncLoop:
 
     async def _acknowledge(self, work: PageWork) -> None:
         ack_keys = work.ack_keys()
-        told = bool(ack_keys or work.rejections)
-        self._run.acknowledged(work, await self._client.acknowledge(ack_keys, work.rejections) if told else None)
+        if not (ack_keys or work.rejections):
+            self._run.acknowledged(work, None)
+            return
+        counts = {telemetry.ACKNOWLEDGED: len(ack_keys), telemetry.REFUSED: len(work.rejections)}
+        with work_span(telemetry.SPAN_ACKNOWLEDGE, counts):
+            answer = await self._client.acknowledge(ack_keys, work.rejections)
+        self._run.acknowledged(work, answer)
 
     async def _settle(self, work: PageWork, abort: BaseException) -> None:
         """Acknowledge what was handled before the run is aborted."""

@@ -1,4 +1,4 @@
-"""Opens channels: retries of single calls, balancing, keepalive, TLS."""
+"""Opens channels: retries of single calls, balancing, health checks, keepalive, TLS, spans."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import grpc
 
-from syncline.client.endpoint import ServerEndpoint
+from syncline.client.endpoint import ServerEndpoint, names_several
 from syncline.client.errors import InvalidOption
+from syncline.client.tracing import TracedAsyncChannel, TracedChannel
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The largest page that is taken. Servers cut pages far below."""
@@ -27,6 +28,7 @@ _REPEATED = {
         "ListSyncRequestDetails",
     ),
     "AppEnrollmentService": ("GetAppEnrollment", "ListAppEnrollments", "DiscoverStreams", "ListConnectors"),
+    "DiagnosticsService": ("ExplainDelivery",),
 }
 """Calls that may be repeated without harm, by service."""
 
@@ -75,8 +77,8 @@ def open_channel(endpoint: ServerEndpoint) -> grpc.Channel:
         InvalidOption: the CA file cannot be read, or holds no certificates.
     """
     if endpoint.plaintext:
-        return grpc.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
-    return grpc.secure_channel(endpoint.target, _credentials(endpoint), options=CHANNEL_OPTIONS)
+        return TracedChannel(grpc.insecure_channel(endpoint.target, options=_options(endpoint)))
+    return TracedChannel(grpc.secure_channel(endpoint.target, _credentials(endpoint), options=_options(endpoint)))
 
 
 def open_async_channel(endpoint: ServerEndpoint) -> grpc.aio.Channel:
@@ -86,8 +88,24 @@ def open_async_channel(endpoint: ServerEndpoint) -> grpc.aio.Channel:
         InvalidOption: the CA file cannot be read, or holds no certificates.
     """
     if endpoint.plaintext:
-        return grpc.aio.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
-    return grpc.aio.secure_channel(endpoint.target, _credentials(endpoint), options=CHANNEL_OPTIONS)
+        return TracedAsyncChannel(grpc.aio.insecure_channel(endpoint.target, options=_options(endpoint)))
+    return TracedAsyncChannel(
+        grpc.aio.secure_channel(endpoint.target, _credentials(endpoint), options=_options(endpoint))
+    )
+
+
+def _options(endpoint: ServerEndpoint) -> list[tuple[str, Any]]:
+    """The options; with health checks if there are several servers, so that calls go to those that are ready.
+
+    With one address there is nowhere else to go. It may also be a proxy, where the one server behind it that was asked
+    would speak for all.
+    """
+    if not names_several(endpoint.target):
+        return CHANNEL_OPTIONS
+    options = dict(CHANNEL_OPTIONS)
+    config = json.loads(options["grpc.service_config"])
+    options["grpc.service_config"] = json.dumps({**config, "healthCheckConfig": {"serviceName": ""}})
+    return list(options.items())
 
 
 def _credentials(endpoint: ServerEndpoint) -> grpc.ChannelCredentials:

@@ -136,6 +136,11 @@ def is_loopback(target: str) -> bool:
     return all(_is_loopback_host(_host(address)) for address in target.rpartition("/")[2].split(","))
 
 
+def names_several(target: str) -> bool:
+    """Does the target list several servers, or name what a name service may list several for?"""
+    return "," in target or target.startswith("dns:")
+
+
 def _host(address: str) -> str:
     for scheme in _SCHEMES:
         address = address.removeprefix(scheme)
@@ -159,6 +164,8 @@ def _check_target(target: str) -> None:
     host, colon, port = target.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 65536) or "/" in target or not target.isprintable():
         raise InvalidOption(f"target must be host:port, such as 127.0.0.1:7400, not {target!r}")
+    if "," in target:
+        raise InvalidOption(f"several addresses need ipv4: or ipv6: before them, as in 'ipv4:{target}'")
 
 
 def _device_uuid(device: Device) -> UUID:

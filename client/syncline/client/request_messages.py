@@ -270,12 +270,17 @@ def _json(value: Mapping[str, Any]) -> str:
 # Read
 
 
+def request_status(number: sync_request_pb2.SyncRequestStatus.ValueType) -> SyncRequestStatus:
+    """The status of this number; UNKNOWN if only newer servers know it."""
+    return _STATUS.get(number, SyncRequestStatus.UNKNOWN)
+
+
 def sync_request_from(message: sync_request_pb2.SyncRequest) -> SyncRequest:
     """A sync request. What a newer server says and this version does not know reads as UNKNOWN."""
     return SyncRequest(
         sync_request_id=message.sync_request_id,
         account_id=message.account_id,
-        status=_STATUS.get(message.status, SyncRequestStatus.UNKNOWN),
+        status=request_status(message.status),
         operation=_OPERATION.get(message.operation, SyncOperation.UNKNOWN),
         result_message=message.result_message,
         failure_count=message.failure_count,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from syncline.client.errors import HandlerError, SyncError
 from syncline.client.page_work import REJECTIONS_MAX, PageWork, describe
 from syncline.client.pages import Page, parse_data
+from syncline.client.work_spans import page_attributes, work_span
+from syncline.data import telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,14 +33,15 @@ class SyncLoop:
 
     def execute(self) -> SyncResult:
         """Run to the end."""
-        while not self._stopping.is_set():
-            try:
-                self._session()
-                break
-            except SyncError as error:
-                delay_s = self._run.resume_after(error)
-            self._stopping.wait(delay_s)
-        return self._run.result(stopped=self._stopping.is_set())
+        with work_span(telemetry.SPAN_SYNC):
+            while not self._stopping.is_set():
+                try:
+                    self._session()
+                    break
+                except SyncError as error:
+                    delay_s = self._run.resume_after(error)
+                self._stopping.wait(delay_s)
+            return self._run.result(stopped=self._stopping.is_set())
 
     def stopping(self) -> None:
         """End the wait for pages, after `stopping` was set. May be called from another thread."""
@@ -71,7 +74,8 @@ class SyncLoop:
         items = work.items()
         while True:
             try:
-                self._handle(items, work)
+                with work_span(telemetry.SPAN_PAGE_APPLY, page_attributes(page.message)):
+                    self._handle(items, work)
                 self._acknowledge(work)
             except SyncError as error:
                 if isinstance(error, HandlerError):  # else a call has failed, and the run goes on
@@ -98,8 +102,13 @@ class SyncLoop:
 
     def _acknowledge(self, work: PageWork) -> None:
         ack_keys = work.ack_keys()
-        told = bool(ack_keys or work.rejections)
-        self._run.acknowledged(work, self._client.acknowledge(ack_keys, work.rejections) if told else None)
+        if not (ack_keys or work.rejections):
+            self._run.acknowledged(work, None)
+            return
+        counts = {telemetry.ACKNOWLEDGED: len(ack_keys), telemetry.REFUSED: len(work.rejections)}
+        with work_span(telemetry.SPAN_ACKNOWLEDGE, counts):
+            answer = self._client.acknowledge(ack_keys, work.rejections)
+        self._run.acknowledged(work, answer)
 
     def _settle(self, work: PageWork, abort: BaseException) -> None:
         """Acknowledge what was handled before the run is aborted."""

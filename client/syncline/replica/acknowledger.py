@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import copy_context
 from threading import Condition, Thread
 from types import TracebackType
 from typing import Self
 
 from syncline.client import SyncClient
+from syncline.client.work_spans import work_span
+from syncline.data import telemetry
 from syncline.replica.refusals import Refusal
 from syncline.v1 import queue_pb2, sync_service_pb2
 
@@ -29,7 +32,8 @@ class Acknowledger:
         self._busy = False
         self._closed = False
         self._failure: Exception | None = None
-        self._thread = Thread(target=self._work, name="syncline-acknowledger", daemon=True)
+        # In the context of who makes it: its span is the parent of those in the thread.
+        self._thread = Thread(target=copy_context().run, args=(self._work,), name="syncline-acknowledger", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,7 +89,9 @@ class Acknowledger:
                 rejections, self._rejections = self._rejections, []
                 self._busy = True
             try:
-                answer = self._client.acknowledge(keys, rejections)
+                counts = {telemetry.ACKNOWLEDGED: len(keys), telemetry.REFUSED: len(rejections)}
+                with work_span(telemetry.SPAN_ACKNOWLEDGE, counts):
+                    answer = self._client.acknowledge(keys, rejections)
             except Exception as error:  # noqa: BLE001 - raised where the pages are stored, whatever it is
                 with self._changed:
                     self._failure = error

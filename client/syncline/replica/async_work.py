@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -156,7 +156,7 @@ class SyncThread:
             AlreadySyncing: the thread is at work.
         """
         with self._at_work():
-            return await self._do(partial(work, *args, **kwargs))
+            return await self._do(partial(copy_context().run, work, *args, **kwargs))
 
     async def iterate(self, make: Callable[[], Generator[T]]) -> AsyncGenerator[T]:
         """What a generator yields that runs in the thread; leaving the iteration closes it.

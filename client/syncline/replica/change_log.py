@@ -19,6 +19,7 @@ from typing import Any
 
 from syncline.data.changes import Edit, Verdict
 from syncline.data.ids import uuid7
+from syncline.replica.trace_contexts import current_trace_context
 
 
 class LocalOperation(Enum):
@@ -198,8 +199,8 @@ def insert_change(
     return int(
         connection.execute(
             "INSERT INTO syncline_change (change_uuid, object_type, key, scope, bucket, operation, data, edits,"
-            " deleted_data, transaction_no, base_revision, base_epoch, made_at_us, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " deleted_data, transaction_no, base_revision, base_epoch, made_at_us, state, trace_context)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 uuid7().bytes,
                 object_type,
@@ -215,6 +216,7 @@ def insert_change(
                 base_epoch,
                 time.time_ns() // 1000,
                 state.value,
+                current_trace_context(),
             ),
         ).lastrowid
         or 0
@@ -224,16 +226,17 @@ def insert_change(
 def replace_edits(connection: sqlite3.Connection, change_no: int, edits: Iterable[Edit]) -> None:
     """Make an unsent update another one: a change that says something else has another UUID."""
     connection.execute(
-        "UPDATE syncline_change SET edits = ?, change_uuid = ?, made_at_us = ? WHERE change_no = ?",
-        (_edits_text(edits), uuid7().bytes, time.time_ns() // 1000, change_no),
+        "UPDATE syncline_change SET edits = ?, change_uuid = ?, made_at_us = ?, trace_context = ? WHERE change_no = ?",
+        (_edits_text(edits), uuid7().bytes, time.time_ns() // 1000, current_trace_context(), change_no),
     )
 
 
 def replace_deleted(connection: sqlite3.Connection, change_no: int, deleted_data: str | None) -> None:
     """Make an unsent delete one of other data, as `replace_edits`."""
     connection.execute(
-        "UPDATE syncline_change SET deleted_data = ?, change_uuid = ?, made_at_us = ? WHERE change_no = ?",
-        (deleted_data, uuid7().bytes, time.time_ns() // 1000, change_no),
+        "UPDATE syncline_change SET deleted_data = ?, change_uuid = ?, made_at_us = ?, trace_context = ?"
+        " WHERE change_no = ?",
+        (deleted_data, uuid7().bytes, time.time_ns() // 1000, current_trace_context(), change_no),
     )
 
 

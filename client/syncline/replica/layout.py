@@ -10,7 +10,7 @@ from syncline.replica.errors import NotAReplica, ReplicaVersionMismatch
 APPLICATION_ID = 0x53594E43
 """`SYNC`: marks the file in SQLite's header, which `file` and others show."""
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Kept as the file's `user_version`. A newer one is refused, an older one is brought up when opened for writing."""
 
 TABLES = (
@@ -83,7 +83,8 @@ CHANGE_TABLES = (
         verdict_revision INTEGER,
         verdict_data TEXT,
         refusal TEXT,
-        roll_back INTEGER NOT NULL DEFAULT 0
+        roll_back INTEGER NOT NULL DEFAULT 0,
+        trace_context TEXT
     )""",
     "CREATE INDEX syncline_change_record ON syncline_change (object_type, key, change_no)",
     "CREATE INDEX syncline_change_state ON syncline_change (state, scope, change_no)",
@@ -110,7 +111,7 @@ CHANGE_TABLES = (
         head_revision INTEGER NOT NULL
     ) WITHOUT ROWID""",
 )
-"""What format 2 added."""
+"""What format 2 added. `trace_context` is of format 3: the span in which a change was made, if it was sampled."""
 
 
 def is_empty(connection: sqlite3.Connection, path: Path) -> bool:
@@ -143,9 +144,12 @@ def format_version(connection: sqlite3.Connection) -> int:
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring a file of format 1 to format 2, but for the tables of object types; to be called inside a transaction."""
-    for statement in CHANGE_TABLES:
-        connection.execute(statement)
+    """Bring a file to this format, but for the tables of object types; to be called inside a transaction."""
+    if format_version(connection) == 1:
+        for statement in CHANGE_TABLES:
+            connection.execute(statement)
+    else:
+        connection.execute("ALTER TABLE syncline_change ADD COLUMN trace_context TEXT")
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from threading import Condition, Thread, current_thread
 from types import TracebackType
 from typing import Self
@@ -37,7 +38,8 @@ class LiveUpload:
         self._awake = False
         self._closed = False
         self._failure: Exception | None = None
-        self._thread = Thread(target=self._work, name="syncline-upload", daemon=True)
+        # In the context of who makes it: its span is the parent of those in the thread.
+        self._thread = Thread(target=copy_context().run, args=(self._work,), name="syncline-upload", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

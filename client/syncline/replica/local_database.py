@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import RLock, get_ident
 
+from syncline.client.work_spans import work_span
+from syncline.data import telemetry
 from syncline.data.schema import Schema
 from syncline.data.schema_document import from_document
 from syncline.replica.connection import Connect, make_durable, open_writer
@@ -78,19 +80,19 @@ class LocalDatabase:
             return self._schema
 
     @contextmanager
-    def transaction(self, *, as_one: bool = True) -> Iterator[LocalWriter]:
+    def transaction(self, *, as_one: bool = True, is_write: bool = True) -> Iterator[LocalWriter]:
         """One local transaction: durable when the block ends, or nothing of it if the block raises.
 
         Inside another one of the same thread it is a part of that: if its block raises, what was done in it is undone,
         and the outer one may go on. `as_one` False, which an outer one overrules: the server decides about what each
-        call writes for itself.
+        call writes for itself. `is_write` False: it is no write of the app, but notes what becomes of one.
 
         Raises:
             TransactionSpansScopes: its changes are of several scopes.
             TransactionTooLarge: it has more changes than can be sent as one.
             StorageFailed: the file cannot be written: disk full, or locked for too long.
         """
-        with self._lock:
+        with self._lock, self._span(is_write=is_write):
             if self._writer is not None:
                 with self._savepoint(self._writer):
                     yield self._writer
@@ -138,6 +140,12 @@ class LocalDatabase:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _span(self, *, is_write: bool) -> AbstractContextManager[object]:
+        """The span of a transaction, which its changes name as where they come from."""
+        if not is_write or self._writer is not None:
+            return nullcontext()
+        return work_span(telemetry.SPAN_WRITE)
 
     @contextmanager
     def _savepoint(self, writer: LocalWriter) -> Iterator[None]:

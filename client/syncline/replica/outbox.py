@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from syncline.data.canonical import data_hash
 from syncline.replica.change_log import ChangeState
 from syncline.replica.facts import write_facts
 from syncline.replica.numbering import next_change_seq
+from syncline.replica.trace_contexts import LINKS_MAX
 from syncline.v1 import upload_pb2
 
 BATCH_CHANGES = 1_000
@@ -70,6 +71,16 @@ def next_batch(
     if _repeat(connection, place, wants, batch):
         _send_first(connection, place, wants, store_epoch, batch)
     return batch.changes
+
+
+def trace_contexts(connection: sqlite3.Connection, batch: Sequence[upload_pb2.Change]) -> list[str]:
+    """The different contexts in which the changes of a message were made, as many as a span links to."""
+    rows = connection.execute(
+        "SELECT DISTINCT trace_context FROM syncline_change"
+        " WHERE change_seq BETWEEN ? AND ? AND trace_context IS NOT NULL LIMIT ?",
+        (batch[0].change_seq, batch[-1].change_seq, LINKS_MAX),
+    )
+    return [text for (text,) in rows]
 
 
 def anything_to_send(connection: sqlite3.Connection, wants: Wants) -> bool:

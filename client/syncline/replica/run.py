@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
+
+from opentelemetry import trace
 
 from syncline.client import (
     InvalidOption,
@@ -18,6 +20,8 @@ from syncline.client import (
     SyncError,
 )
 from syncline.client.backoff import DELAY_S_MAX, Backoff
+from syncline.client.work_spans import page_attributes, tell_failure, work_span
+from syncline.data import telemetry
 from syncline.replica.acknowledger import Acknowledger
 from syncline.replica.adopting import adopt_schema
 from syncline.replica.applying import PageApplier
@@ -33,6 +37,8 @@ from syncline.replica.report import Progress, SyncReport
 from syncline.replica.starting import SessionStarter
 from syncline.replica.uploader import ScopeTask, Uploader, UploadOptions
 from syncline.v1 import queue_pb2, sync_service_pb2
+
+_tracer = trace.get_tracer(telemetry.SCOPE)
 
 _FIRST_ATTEMPTS_MAX = 3
 """A server that never answered may not be there at all."""
@@ -85,6 +91,7 @@ class Run:
         self._client = client
         self._options = options
         self._stopping = Event()
+        self._span: trace.Span = trace.INVALID_SPAN
         self._stream: PageStream | None = None
         self._connected = False
         self._backoff = Backoff(min(options.attempts_max, _FIRST_ATTEMPTS_MAX))
@@ -163,7 +170,9 @@ class Run:
             if not options.upload:
                 yield from self._reports(self._follow_session)
                 return
-            with LiveUpload(self._uploader, options.attempts_max, options.on_event, interrupt=self._interrupt) as live:
+            with self._in_span():
+                live = LiveUpload(self._uploader, options.attempts_max, options.on_event, interrupt=self._interrupt)
+            with live:
                 self._live = live
                 try:
                     yield from self._reports(self._follow_session)
@@ -173,6 +182,7 @@ class Run:
     @contextmanager
     def _announced(self) -> Iterator[None]:
         on_event = self._options.on_event
+        self._span = _tracer.start_span(telemetry.SPAN_SYNC)
         on_event(SyncEvent(Phase.SYNC_STARTED))
         try:
             yield
@@ -180,9 +190,16 @@ class Run:
             on_event(SyncEvent(Phase.SYNC_FINISHED))
             raise
         except Exception as error:
+            tell_failure(self._span, error)
             on_event(SyncEvent(Phase.SYNC_FAILED, error=error))
             raise
+        finally:
+            self._span.end()
         on_event(SyncEvent(Phase.SYNC_FINISHED))
+
+    def _in_span(self) -> AbstractContextManager[trace.Span]:
+        """The run's span is current in the block, which must not yield: a generator shares its caller's context."""
+        return trace.use_span(self._span, record_exception=False, set_status_on_exception=False)
 
     def _reports(self, session: Callable[[], Iterator[SyncReport]]) -> Iterator[SyncReport]:
         """The reports of one session after the other, until one comes to its end."""
@@ -241,7 +258,8 @@ class Run:
         """
         while True:
             scopes = self._scopes()
-            answer = self._starter.start(self._options.scopes if scopes is None else scopes)
+            with self._in_span():
+                answer = self._starter.start(self._options.scopes if scopes is None else scopes)
             if not self._connected:
                 self._connected = True
                 self._backoff = Backoff(self._options.attempts_max)
@@ -270,8 +288,9 @@ class Run:
         """Upload if that is still to be done, and say whether anything was decided."""
         if not self._to_upload:
             return False
-        anything = self._uploader.anything_to_do(answer.settled_through)
-        decided = anything and self._uploader.upload(answer.store_epoch)
+        with self._in_span():
+            anything = self._uploader.anything_to_do(answer.settled_through)
+            decided = anything and self._uploader.upload(answer.store_epoch)
         self._to_upload = False
         return decided
 
@@ -303,10 +322,10 @@ class Run:
     def _read(self, session_id: str, applier: PageApplier, order: PageOrder) -> Iterator[None]:
         """Store the pages of a session."""
         options = self._options
-        with (
-            self._client.read_queue(session_id, page_size=options.page_size, follow=options.follow) as stream,
-            Acknowledger(self._client) as acknowledger,
-        ):
+        with self._in_span():
+            stream = self._client.read_queue(session_id, page_size=options.page_size, follow=options.follow)
+            acknowledger = Acknowledger(self._client)
+        with stream, acknowledger:
             self._stream = stream
             self._check_live()
             if self._stopping.is_set():
@@ -331,7 +350,8 @@ class Run:
     ) -> None:
         """Store one page and have it acknowledged."""
         order.check(message)
-        applied = applier.apply(message)
+        with self._in_span(), work_span(telemetry.SPAN_PAGE_APPLY, page_attributes(message)):
+            applied = applier.apply(message)
         self._progressed()
         acknowledger.send(message.page_ack_key, applied.refusals)
         applier.note_states(acknowledger.check())

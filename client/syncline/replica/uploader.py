@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Lock
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
+
+from opentelemetry import trace
 
 from syncline.client import SeqReused, SeqSettled, StaleDevice, StoreEpochChanged, SyncClient, SyncError, UploadStream
+from syncline.data import telemetry
 from syncline.data.changes import Verdict
 from syncline.replica import numbering, outbox
 from syncline.replica.errors import ReplicaError
@@ -18,8 +22,11 @@ from syncline.replica.events import OnEvent, Phase, SyncEvent
 from syncline.replica.facts import read_store_epoch
 from syncline.replica.local_database import LocalDatabase
 from syncline.replica.report import UploadReport, VerdictCounts
+from syncline.replica.trace_contexts import links
 from syncline.replica.verdicts import Decided, store_answers, take_back
 from syncline.v1 import upload_pb2
+
+_tracer = trace.get_tracer(telemetry.SCOPE)
 
 MESSAGES_AHEAD = 4
 """Messages on their way before the answers of the first are awaited."""
@@ -179,7 +186,7 @@ class Uploader:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction in which it is noted what becomes of local changes."""
-        with self._local.transaction():
+        with self._local.transaction(is_write=False):
             yield self._local.connection
 
     def _upload_stream(self, store_epoch: str) -> None:
@@ -187,23 +194,20 @@ class Uploader:
         with self._transaction() as connection:
             self._take_back(connection, outbox.give_back_held(connection))
             place = outbox.Place(through_no=outbox.last_change_no(connection))
-        unanswered: deque[int] = deque()
-        with self._client.upload(store_epoch) as stream:
+        with self._client.upload(store_epoch) as stream, _OnTheWay() as unanswered:
             self._stream = stream
             while not self._stopping.is_set():
                 while len(unanswered) < MESSAGES_AHEAD:
-                    batch, settled = self._prepare(place, store_epoch)
+                    batch, settled, span = self._prepare(place, store_epoch)
                     if not batch:
                         break
+                    unanswered.add(len(batch), span)
                     self._send(stream, batch, settled)
-                    unanswered.append(len(batch))
                 if not unanswered:
                     break
                 answers = stream.receive()
-                unanswered[0] -= len(answers)
-                if not unanswered[0]:
-                    unanswered.popleft()
-                self._store(answers, place)
+                with unanswered.answered(len(answers)):
+                    self._store(answers, place)
             else:
                 stream.cancel()
                 return
@@ -218,8 +222,8 @@ class Uploader:
         """Forget those of these changes that the app took back while they were on their way."""
         take_back(connection, self._local.schema(), numbers)
 
-    def _prepare(self, place: outbox.Place, store_epoch: str) -> tuple[list[upload_pb2.Change], int]:
-        """The next message's changes, with the number to tell with it."""
+    def _prepare(self, place: outbox.Place, store_epoch: str) -> tuple[list[upload_pb2.Change], int, trace.Span]:
+        """The next message's changes, with the number to tell with it, and its span, which has begun."""
         with self._transaction() as connection:
             if read_store_epoch(connection) != store_epoch:
                 # The download took over a new history meanwhile; what is frozen for the old one would be wrong there.
@@ -228,7 +232,9 @@ class Uploader:
             batch = outbox.next_batch(
                 connection, place, self.wants, store_epoch, changes_max=self._options.batch_changes
             )
-        return batch, settled
+            is_traced = bool(batch) and trace.get_current_span().is_recording()
+            contexts = outbox.trace_contexts(connection, batch) if is_traced else ()
+        return batch, settled, _message_span(batch, contexts) if is_traced else trace.INVALID_SPAN
 
     def _send(self, stream: UploadStream, batch: list[upload_pb2.Change], settled: int) -> None:
         stream.send(batch, settled)
@@ -277,3 +283,46 @@ class Uploader:
             if ends and each.scope not in self._aborted:
                 self._aborted.append(each.scope)
                 self._on_event(SyncEvent(Phase.SCOPE_ABORTED, scope=each.scope))
+
+
+class _OnTheWay:
+    """Messages that were sent, until their verdicts are stored: so long do their spans last."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[int, trace.Span]] = deque()
+        """How many changes of each have no answer."""
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(self, changes: int, span: trace.Span) -> None:
+        """One more is sent."""
+        self._messages.append((changes, span))
+
+    @contextmanager
+    def answered(self, changes: int) -> Iterator[None]:
+        """So many changes of the first have an answer, which the block stores."""
+        left, span = self._messages.popleft()
+        if left > changes:
+            self._messages.appendleft((left - changes, span))
+        try:
+            yield
+        finally:
+            if left <= changes:
+                span.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for _, span in self._messages:
+            span.end()
+
+
+def _message_span(batch: Sequence[upload_pb2.Change], contexts: Iterable[str]) -> trace.Span:
+    """The span of a message of changes that were made in these contexts."""
+    return _tracer.start_span(
+        telemetry.SPAN_UPLOAD_MESSAGE, links=links(contexts), attributes={telemetry.CHANGES: len(batch)}
+    )

@@ -12,8 +12,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from syncline.server.address import Address
-from syncline.server.background import HeadWatch, repeat, sweep, sweep_requests
+from syncline.server.background import DatabaseWatch, HeadWatch, repeat, sweep, sweep_requests
 from syncline.server.config import Services, Settings
+from syncline.server.diagnostics.service import DiagnosticsServicer
 from syncline.server.drain import Drain
 from syncline.server.enrollments.secrets import secret_box
 from syncline.server.enrollments.service import AppEnrollmentServicer
@@ -21,6 +22,7 @@ from syncline.server.environment import Environment
 from syncline.server.errors import SettingsInvalid
 from syncline.server.interceptors.errors import ErrorInterceptor
 from syncline.server.interceptors.load import LoadInterceptor
+from syncline.server.interceptors.tracing import TracingInterceptor
 from syncline.server.limits import MESSAGE_BYTES_MAX
 from syncline.server.notify import open_notifier
 from syncline.server.requests.connectors.registry import load_connectors
@@ -34,6 +36,8 @@ from syncline.storage import Store
 from syncline.v1 import (
     app_enrollment_service_pb2,
     app_enrollment_service_pb2_grpc,
+    diagnostics_service_pb2,
+    diagnostics_service_pb2_grpc,
     schema_service_pb2,
     schema_service_pb2_grpc,
     sync_request_service_pb2,
@@ -44,6 +48,9 @@ from syncline.v1 import (
 
 _log = structlog.get_logger(__name__)
 
+_HEALTH_SECONDS = 2
+"""How often the database is asked whether it is there."""
+
 _OF_DEVICES = (
     sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"].full_name,
     schema_service_pb2.DESCRIPTOR.services_by_name["SchemaService"].full_name,
@@ -52,12 +59,13 @@ _OF_REQUESTS = (
     sync_request_service_pb2.DESCRIPTOR.services_by_name["SyncRequestService"].full_name,
     app_enrollment_service_pb2.DESCRIPTOR.services_by_name["AppEnrollmentService"].full_name,
 )
+_OF_ALL = (diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name,)
 _SERVICES = {
-    Services.ALL: (*_OF_DEVICES, *_OF_REQUESTS),
-    Services.SYNC: _OF_DEVICES,
-    Services.SYNC_REQUEST: _OF_REQUESTS,
+    Services.ALL: (*_OF_DEVICES, *_OF_REQUESTS, *_OF_ALL),
+    Services.SYNC: (*_OF_DEVICES, *_OF_ALL),
+    Services.SYNC_REQUEST: (*_OF_REQUESTS, *_OF_ALL),
 }
-"""The names of what is served."""
+"""The names of what is served. Operators may ask any server."""
 
 
 class App:
@@ -83,6 +91,7 @@ class App:
         self._services = _SERVICES[settings.services]
         self._server = grpc.aio.server(
             interceptors=[
+                TracingInterceptor(),
                 ErrorInterceptor(),
                 LoadInterceptor(calls_max=settings.calls_max, streams_max=settings.streams_max),
             ],
@@ -101,6 +110,9 @@ class App:
             )
             if settings.embedded_worker:
                 self._worker = EmbeddedWorker(self._env)
+        diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
+            DiagnosticsServicer(self._env), self._server
+        )
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
@@ -127,6 +139,8 @@ class App:
         for service in self._services:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         settings = self._env.settings
+        watch = DatabaseWatch(self._env, self._health, self._services)
+        self._run("watch the database", watch.look, _HEALTH_SECONDS)
         self._run("watch heads", HeadWatch(self._env).look, settings.poll_seconds)
         self._run("sweep", lambda: sweep(self._env), settings.sweep_minutes * 60)
         if settings.services is not Services.SYNC:

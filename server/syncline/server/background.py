@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 import structlog
+from grpc_health.v1 import health, health_pb2
 
 from syncline.server.environment import Environment, now_us
-from syncline.storage.errors import StoreError
+from syncline.storage.errors import StoreError, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 
+_FAILURES_MAX = 2
+"""Looks in a row that the database does not answer before the server counts as not ready."""
 _DAY_US = 24 * 3600 * 1_000_000
 
 _CHUNKS_MAX = 32
@@ -36,6 +39,37 @@ class HeadWatch:
             if self._told.get(account_id) != head.revision:
                 self._told[account_id] = head.revision
                 env.notifier.head_seen(account_id, head.revision)
+
+
+class DatabaseWatch:
+    """Looks whether the database answers, and tells health checks, so that clients go to servers that have theirs."""
+
+    def __init__(self, env: Environment, servicer: health.aio.HealthServicer, services: Collection[str]) -> None:
+        self._env = env
+        self._health = servicer
+        self._services = ("", *services)
+        """The empty name stands for the server as a whole."""
+        self._failures = 0
+
+    async def look(self) -> None:
+        """Ask the database for little. Once without an answer is a moment of much to do; from twice on it is away."""
+        env = self._env
+        try:
+            await env.threads.run(env.store.get_head, env.account_id)
+        except StoreUnavailable as error:
+            self._failures += 1
+            if self._failures == _FAILURES_MAX:
+                _log.warning("the database is away: not ready", error=str(error))
+                await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
+        else:
+            if self._failures >= _FAILURES_MAX:
+                _log.info("the database is back: ready")
+                await self._tell(health_pb2.HealthCheckResponse.SERVING)
+            self._failures = 0
+
+    async def _tell(self, status: int) -> None:
+        for service in self._services:
+            await self._health.set(service, status)  # a server that drains stays as it is
 
 
 async def sweep(env: Environment) -> None:

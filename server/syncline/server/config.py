@@ -160,6 +160,10 @@ class Settings(BaseSettings):
         default=(),
         description="Directories, separated by `:`, where the connectors `file` and `sql` may open files. Empty: none.",
     )
+    trace_file: str = Field(
+        default="",
+        description="A file to append spans to, a line of JSON each; many processes may share it. None: no file.",
+    )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field(
         default=LogFormat.TEXT, description="`text` for people, `json` for machines. To stderr."

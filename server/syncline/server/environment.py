@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncline.server.config import Settings
 from syncline.server.drain import Drain
@@ -12,6 +12,7 @@ from syncline.server.notify import Notifier
 from syncline.server.requests.connectors.registry import Connectors
 from syncline.server.resolvers import Resolvers
 from syncline.server.store_threads import StoreThreads
+from syncline.server.sync.live_windows import LiveWindows
 from syncline.storage import Store
 
 
@@ -28,6 +29,8 @@ class Environment:
     resolvers: Resolvers
     connectors: Connectors
     secrets: SecretBox
+    windows: LiveWindows = field(default_factory=LiveWindows)
+    """What the live streams of this server have sent."""
 
     @property
     def account_id(self) -> str:

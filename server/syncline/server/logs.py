@@ -6,8 +6,10 @@ import logging
 import sys
 
 import structlog
+from opentelemetry import trace
 
 from syncline.server.config import LogFormat, LogLevel
+from syncline.telemetry.quiet import quieten_opentelemetry
 
 
 def set_up_logs(level: LogLevel, log_format: LogFormat) -> None:
@@ -16,6 +18,7 @@ def set_up_logs(level: LogLevel, log_format: LogFormat) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_span,
     ]
     structlog.configure(
         processors=[
@@ -43,3 +46,14 @@ def set_up_logs(level: LogLevel, log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    quieten_opentelemetry()
+
+
+def _add_span(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Name the span that is current, if it is recorded: the line can be found from it, and it from the line."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        context = span.get_span_context()
+        event["trace_id"] = trace.format_trace_id(context.trace_id)
+        event["span_id"] = trace.format_span_id(context.span_id)
+    return event

@@ -8,6 +8,7 @@ from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid
 from syncline.storage import Store, open_store
 from syncline.storage.errors import InvalidValue
+from syncline.storage.traced import traced
 
 _SQLITE = "sqlite:///"
 
@@ -24,6 +25,7 @@ def open_settings_store(settings: Settings) -> Store:
         store = open_store(settings.database_url, durable=settings.durable, max_rejections=settings.rejections_max)
     except InvalidValue as error:
         raise SettingsInvalid(f"database_{error.field}: {error.rule}") from error
+    store = traced(store, settings.database_url.partition(":")[0].partition("+")[0])
     try:
         store.check_version()
     except BaseException:

@@ -84,6 +84,8 @@ class Record:
     """The `change_uuid` of the change that created it; empty if no device did."""
     written_by: UUID | None = None
     """The device whose change wrote it last; None if no device did."""
+    trace_context: str | None = None
+    """The W3C context of the span in which it was written last; None if that was not sampled."""
 
 
 # Devices, grants, positions
@@ -275,6 +277,8 @@ class FeedItem(NamedTuple):
     object_type: str
     key: str
     modified_at: int
+    trace_context: str | None = None
+    """As of `Record`; None if it left the bucket."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,8 @@ class NewRequest:
     payload_kind: str = ""
     """What the payload is, for the one who reads it: `zip` (`zip:skip`, `zip:error`) or `records`; empty: there is
     none."""
+    trace_context: str | None = None
+    """The W3C context of the span in which it is asked for, of which the run is a part; None if that is not sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,8 @@ class SyncRequest:
     attempts: int = 0
     """How often it was claimed so far."""
     payload_state: PayloadState = PayloadState.NONE
+    trace_context: str | None = None
+    """As of `NewRequest`; of a parent, that of its first batch."""
 
     @property
     def is_parent(self) -> bool:
@@ -296,6 +300,8 @@ class Lease:
     """Made anew with each claim. Whoever holds another one is refused (G11)."""
     attempt: int
     """1 for the first."""
+    trace_context: str | None = None
+    """That of the request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ def made(new: NewRequest, *, now: int) -> SyncRequest:
         retry_of=new.retry_of,
         payload_kind=new.payload_kind,
         payload_state=PayloadState.KEPT if len(new.payload) else PayloadState.NONE,
+        trace_context=new.trace_context,
     )
 
 

@@ -120,6 +120,8 @@ class Receipt(NamedTuple):
     """Never HELD."""
     revision: int
     refusal: ChangeRefusal | None
+    item: tuple[str, str] | None = None
+    """REJECTED: object type and key, as far as they are known. Else None: the record itself tells who wrote it."""
 
 
 class ChangeAnswer(NamedTuple):

@@ -279,7 +279,13 @@ class _Planner:
             conflict = self._logged(change, verdict, decision.conflict, revision=revision, conflict_id=conflict_id)
         if change.change_uuid not in self._decided:
             receipt = Receipt(
-                change.change_seq, change.change_uuid, change.payload_hash, verdict, revision, decision.refusal
+                change.change_seq,
+                change.change_uuid,
+                change.payload_hash,
+                verdict,
+                revision,
+                decision.refusal,
+                item=(change.object_type, change.key) if verdict is _REJECTED else None,
             )
             self._decided[change.change_uuid] = receipt
             self._plan.receipts.append(receipt)

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
 
 from syncline.data.fields import check_record
+from syncline.data.trace_context import decode
 from syncline.server.requests.connectors.contract import ConnectorError, Incoming, IncomingRow, Job
 from syncline.server.requests.connectors.singer import connector
 from syncline.server.requests.connectors.singer.values import RecordValues
 from tests.connectors.singer.conftest import THING
+from tests.harness.spans import recorded_spans
 
 MakeJob = Callable[..., Job]
 
@@ -155,6 +158,15 @@ def test_secrets_are_in_the_configuration_and_nowhere_else(
     assert "password" not in job.settings["config"]["login"]
     config = Path(seen["arguments"][seen["arguments"].index("--config") + 1])
     assert not config.parent.exists()
+
+
+def test_a_tap_can_go_on_with_the_trace_of_its_run(tap_job: MakeJob, tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    with recorded_spans(), trace.get_tracer(__name__).start_as_current_span("run") as span:
+        rows_of(connector.read(tap_job(tell_arguments=str(told))))
+    context = span.get_span_context()
+    told_context = json.loads(told.read_text())["environment"]["TRACEPARENT"]
+    assert decode(told_context) == (context.trace_id, context.span_id)
 
 
 def test_check_finds_the_streams(tap_job: MakeJob) -> None:

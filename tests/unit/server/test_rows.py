@@ -126,3 +126,8 @@ def test_a_row_that_came_back_after_its_delete_is_not_deleted() -> None:
     reader = RowReader(SCHEMA)
     assert reader.read_all([there, gone, there], now=5).deleted_keys == ()
     assert reader.read_all([there, gone], now=5).deleted_keys == (("thing", "a"),)
+
+
+def test_a_refused_row_is_known_by_its_record_s_key_if_it_brings_none() -> None:
+    assert read({"id": "a", "count": "none"}).source_key == "a"
+    assert read({"id": 7}).source_key == ""

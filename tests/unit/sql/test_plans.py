@@ -18,9 +18,11 @@ from syncline.storage.request_models import NewRequest, RequestQuery
 from syncline.storage.request_models import Operation as RequestOperation
 from syncline.storage.request_moves import made
 from syncline.storage.sql import (
+    bringers,
     claiming,
     conflicts,
     departing,
+    diagnosing,
     feeds,
     receipts,
     reconciling,
@@ -301,3 +303,24 @@ def test_sources_are_looked_up_by_key(requests: Connection, analyzed: bool) -> N
         assert re.search(r"record_source_pkey|object_type=\? AND source_key=\?\)", plan)
     counted = _plan(requests, record_sources._COUNT_OF_RECORDS, these)
     assert "record_source_record_idx" in counted
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_what_brings_a_record_is_looked_up_by_index(requests: Connection, analyzed: bool) -> None:
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    assert "sync_request_created_at_idx" in _plan(requests, bringers._NEWEST, {})
+    newest = _plan(requests, bringers._NEWEST_OF_ENROLLMENT, {"of_enrollment": "e"})
+    assert "sync_request_enrollment_idx" in newest
+    assert not re.search(r"TEMP B-TREE FOR ORDER|Seq Scan", newest)
+    values = {"of_type": "task", "of_key": "7", "of_request": "2", "of_enrollment": "e", "requests": KEYS}
+    for statement in (bringers._DETAIL, bringers._SOURCE, bringers._COUNTED):
+        plan = _plan(requests, statement, values)
+        assert not re.search(r"Seq Scan on (record_source|sync_request_detail)|SCAN (?!json_each)", plan)
+
+
+def test_refused_changes_of_a_device_are_looked_up_by_number(connection: Connection) -> None:
+    values = {"of_device": UUID(int=1) if connection.engine.dialect.name == "postgresql" else UUID(int=1).hex}
+    plan = _plan(connection, diagnosing._REFUSALS, {**values, "from_seq": 5})
+    assert re.search(r"upload_receipt_pkey|PRIMARY KEY", plan)
+    assert not re.search(r"SCAN|TEMP B-TREE", plan)

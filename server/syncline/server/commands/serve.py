@@ -11,18 +11,26 @@ from typing import Annotated
 import structlog
 import typer
 
+from syncline.data.telemetry import SERVICE_REQUESTS, SERVICE_SERVER, SERVICE_SYNC
 from syncline.server.address import Address, parse_address, require_loopback
 from syncline.server.app import App
 from syncline.server.commands.options import Account, Database
-from syncline.server.config import Settings, load_settings
+from syncline.server.config import Services, Settings, load_settings
 from syncline.server.errors import SettingsInvalid
 from syncline.server.garbage import collect_seldom
 from syncline.server.logs import set_up_logs
 from syncline.server.opening import is_new_sqlite_file, open_settings_store
+from syncline.server.telemetry.setup import tracing
 from syncline.storage import Store
 from syncline.storage.sql.migrating import migrate
 
 _log = structlog.get_logger(__name__)
+
+_SERVICE_NAMES = {
+    Services.ALL: SERVICE_SERVER,
+    Services.SYNC: SERVICE_SYNC,
+    Services.SYNC_REQUEST: SERVICE_REQUESTS,
+}
 
 _SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python's lock from others. By Python's default of ten times as much, each answer of the
@@ -61,12 +69,13 @@ def serve(
         _log.info("created the database", database=settings.database_url, version=version)
     sys.setswitchinterval(_SWITCH_SECONDS)
     collect_seldom()
-    store = open_settings_store(settings)
-    try:
-        store.create_account(settings.account)
-        asyncio.run(_serve(settings, store, address, port_file))
-    finally:
-        store.close()
+    with tracing(settings, _SERVICE_NAMES[settings.services]):
+        store = open_settings_store(settings)
+        try:
+            store.create_account(settings.account)
+            asyncio.run(_serve(settings, store, address, port_file))
+        finally:
+            store.close()
 
 
 async def _serve(settings: Settings, store: Store, address: Address, port_file: Path | None) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from syncline.data.telemetry import SERVICE_WORKER
 from syncline.server.commands.options import Database
 from syncline.server.config import Settings, load_settings
 from syncline.server.enrollments.secrets import SecretBox, secret_box
@@ -20,6 +21,7 @@ from syncline.server.requests.connectors.registry import Connectors, load_connec
 from syncline.server.requests.runner import Runner
 from syncline.server.requests.waking import wake_worker
 from syncline.server.requests.worker import Worker
+from syncline.server.telemetry.setup import tracing
 from syncline.storage import Store
 
 _log = structlog.get_logger(__name__)
@@ -45,11 +47,12 @@ def worker(
     set_up_logs(settings.log_level, settings.log_format)
     connectors, secrets = load_connectors(), secret_box(settings)
     collect_seldom()
-    store = open_settings_store(settings)
-    try:
-        asyncio.run(work(settings, store, connectors, secrets))
-    finally:
-        store.close()
+    with tracing(settings, SERVICE_WORKER):
+        store = open_settings_store(settings)
+        try:
+            asyncio.run(work(settings, store, connectors, secrets))
+        finally:
+            store.close()
 
 
 async def work(settings: Settings, store: Store, connectors: Connectors, secrets: SecretBox) -> None:

@@ -12,6 +12,7 @@ from syncline.server.requests.records_payload import pack_rows
 from syncline.server.requests.requests import Asked
 from syncline.storage.errors import EnrollmentNotFound
 from syncline.storage.request_models import NewRequest, SyncRequest
+from syncline.storage.trace_context import current_trace_context
 from syncline.v1 import sync_request_pb2
 
 
@@ -70,6 +71,7 @@ def new_request(
         retry_of=retry_of,
         payload=payload,
         payload_kind=payload_kind,
+        trace_context=current_trace_context(),
     )
 
 

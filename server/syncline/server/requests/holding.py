@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
 import structlog
+from opentelemetry import trace
 
+from syncline.data import telemetry
 from syncline.server.environment import now_us
 from syncline.server.requests.merging import merge_row
 from syncline.server.requests.result_messages import written_message
@@ -23,6 +26,15 @@ from syncline.storage.request_models import BatchResult, Ending, Lease, Progress
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer(telemetry.SCOPE)
+
+_EVENTS: Final = {
+    Ending.TRY_AGAIN: telemetry.EVENT_RETRY,
+    Ending.FAILED: telemetry.EVENT_FAILED,
+    Ending.CANCELLED: telemetry.EVENT_CANCELLED,
+    Ending.GIVEN_BACK: telemetry.EVENT_GIVEN_BACK,
+}
+"""What the run's span says of an attempt that did not succeed."""
 
 _WRITE_TRIES: Final = 3
 """How often a batch is given to a store that fails. Its number makes it harmless if the first try was committed."""
@@ -104,7 +116,7 @@ class HeldRequest:
             LeaseLost: nothing is written; the run must stop without a word.
             StoreUnavailable: it is not known whether it is written.
         """
-        with self._turn:
+        with self._turn, self._step(telemetry.SPAN_BATCH):
             self._number += 1
             batch = rows.batch(
                 self._number, cursor=cursor, read=read, bytes_read=bytes_read, estimate=estimate, now=now_us()
@@ -124,7 +136,7 @@ class HeldRequest:
 
     def sweep(self, object_types: Sequence[str], *, limit: int) -> int:
         """Delete up to `limit` of what was not seen, as `WorkStore.sweep_unseen`; answers how much is left."""
-        with self._turn:
+        with self._turn, self._step(telemetry.SPAN_SWEEP):
             swept = self._call(
                 lambda: self._store.sweep_unseen(
                     self.lease, object_types, limit=limit, lease_us=self._lease_us, now=now_us()
@@ -143,6 +155,8 @@ class HeldRequest:
                 )
             )
             self._over.set()
+        if ending in _EVENTS:
+            trace.get_current_span().add_event(_EVENTS[ending])
         self._hints.requests_changed(self.lease.account_id)
 
     def end_stopped(self) -> None:
@@ -174,6 +188,15 @@ class HeldRequest:
         except StoreError as error:
             _log.warning("a lease could not be kept", sync_request=self.lease.request_id, error=str(error))
 
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """A span of a step that writes, and what it has done."""
+        with _tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+            before = self.progress
+            yield
+            if span.is_recording():
+                span.set_attributes(_done(before, self.progress))
+
     def _write(self, batch: RowBatch) -> BatchResult:
         for tries_left in range(_WRITE_TRIES - 1, -1, -1):
             try:
@@ -201,3 +224,14 @@ class HeldRequest:
         self._cancel_asked = self._cancel_asked or result.cancel_asked
         if result.written:
             self._hints.head_moved(self.lease.account_id, result.head_revision)
+
+
+def _done(before: Progress, after: Progress) -> dict[str, int]:
+    """What a step has done, as attributes of its span."""
+    written = sum(getattr(after, name) - getattr(before, name) for name in ("inserted", "updated", "deleted"))
+    return {
+        telemetry.ROWS_READ: after.read - before.read,
+        telemetry.ROWS_WRITTEN: written,
+        telemetry.ROWS_SKIPPED: after.skipped - before.skipped,
+        telemetry.ROWS_FAILED: after.failed - before.failed,
+    }

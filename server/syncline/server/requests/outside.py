@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+from opentelemetry import trace
+
 from syncline.server import tokens
 from syncline.server.environment import Environment, now_us
 from syncline.server.errors import InvalidRequest, Violation
@@ -36,6 +38,7 @@ from syncline.storage.request_models import (
     Progress,
     SyncRequest,
 )
+from syncline.storage.trace_context import span_context
 from syncline.v1 import sync_request_pb2, sync_request_service_pb2
 
 _SECOND_US = 1_000_000
@@ -90,6 +93,7 @@ def _lease(env: Environment, worker: str, lease_seconds: int) -> sync_request_se
         # It is there, since it cannot be removed while a request of it has not ended.
         enrollment = env.store.get_enrollment(lease.account_id, str(request.enrollment_id))
         if enrollment.enabled:
+            _link_to_asker(request)
             return _leased(OutsideLease(lease, lease_seconds, request.operation), request, enrollment)
         _held(env, lease, lease_seconds).end(Ending.FAILED, "the enrollment is disabled")
     return sync_request_service_pb2.LeaseSyncRequestResponse()
@@ -119,6 +123,8 @@ def _leased(
 
 def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchResult:
     account_id, now = outside.lease.account_id, now_us()
+    if trace.get_current_span().is_recording():
+        _link_to_asker(env.store.get_request(account_id, outside.lease.request_id))
     batch = _read_rows(env, wanted, now).batch(
         wanted.number,
         cursor=wanted.cursor,
@@ -134,6 +140,13 @@ def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchR
     if result.progress.failed:
         _end_if_too_many_failed(env, outside, result.progress)
     return result
+
+
+def _link_to_asker(request: SyncRequest) -> None:
+    """Let the span of the call, which is the worker's, tell for whom it works."""
+    context = None if request.trace_context is None else span_context(request.trace_context)
+    if context is not None:
+        trace.get_current_span().add_link(context)
 
 
 def _end_if_too_many_failed(env: Environment, outside: OutsideLease, progress: Progress) -> None:

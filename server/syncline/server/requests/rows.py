@@ -70,7 +70,7 @@ class RowReader:
         try:
             return self._reader(row.object_type).read(row, now)
         except DataError as error:
-            return refused(row, error)
+            return refused(row._replace(source_key=self._source_key(row)), error)
 
     def read_all(self, rows: Iterable[IncomingRow], bad_rows: Iterable[BadRow] = (), *, now: int) -> ReadRows:
         """Read all rows, deleted ones included; the bad rows become details, too."""
@@ -104,6 +104,15 @@ class RowReader:
             reader = self._readers[object_type] = _TypeReader(kind)
         return reader
 
+    def _source_key(self, row: IncomingRow) -> str:
+        """What the source knows a refused row by: as in `_TypeReader.read`; empty if that cannot be said."""
+        if row.source_key:
+            return row.source_key
+        try:
+            return self._reader(row.object_type).key_of(row.data)
+        except DataError:
+            return ""
+
     def _deleted_key(self, row: IncomingRow) -> tuple[str, str]:
         self._reader(row.object_type)
         check_key(row.source_key, "source_key")
@@ -136,6 +145,10 @@ class _TypeReader:
         hashed = data_hash(image)
         write = RecordWrite(name, key, encode_frame(name, key, "", now, image), hashed, now)
         return SourceRow(source_key or key, hashed, image, write, row.on_match)
+
+    def key_of(self, data: Mapping[str, Any]) -> str:
+        """The record's key; empty if the type has no primary key."""
+        return "" if self._keys is None else self._keys.key_of(data)
 
     def _plain_bytes(self, data: Mapping[str, Any]) -> bytes | None:
         """The canonical data, the quick way, which nearly every row takes; None: the row must be looked at closely."""

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 import structlog
+from opentelemetry import trace
 
+from syncline.data import telemetry
 from syncline.server.enrollments.secrets import SecretBox
 from syncline.server.environment import now_us
 from syncline.server.errors import ConnectorNotFound
@@ -31,8 +33,10 @@ from syncline.server.requests.writing import write
 from syncline.storage import Store
 from syncline.storage.errors import EnrollmentNotFound, LeaseLost, RequestNotFound, StoreError, StoreUnavailable
 from syncline.storage.request_models import Ending, Enrollment, Operation, Progress, SyncRequest
+from syncline.storage.trace_context import parent_context
 
 _log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer(telemetry.SCOPE)
 
 _FILE_CONNECTOR: Final = "file"
 """Reads payloads of all kinds but `records`."""
@@ -60,6 +64,18 @@ class Runner:
 
         Once the lease is lost nothing more is written or said: the request is somebody else's.
         """
+        lease = held.lease
+        with _tracer.start_as_current_span(
+            telemetry.SPAN_RUN,
+            parent_context(lease.trace_context),
+            trace.SpanKind.CONSUMER,
+            {telemetry.REQUEST_ID: lease.request_id, telemetry.REQUEST_ATTEMPT: lease.attempt},
+            record_exception=False,
+            set_status_on_exception=False,
+        ):
+            self._run_alive(held)
+
+    def _run_alive(self, held: HeldRequest) -> None:
         log = _log.bind(sync_request=held.lease.request_id, account=held.lease.account_id, attempt=held.lease.attempt)
         beating = threading.Thread(target=_beat, args=(held,), name="heartbeat", daemon=True)
         beating.start()
@@ -68,8 +84,12 @@ class Runner:
             self._run(held)
         except LeaseLost:
             log.warning("the lease was lost")
+            trace.get_current_span().add_event(telemetry.EVENT_LEASE_LOST)
+            trace.get_current_span().set_status(trace.StatusCode.ERROR)
         except StoreError as error:  # the lease runs out, and the request is claimed again
             log.warning("the sync request could not be ended", error=str(error))
+            trace.get_current_span().set_attribute(telemetry.ERROR_TYPE, type(error).__qualname__)
+            trace.get_current_span().set_status(trace.StatusCode.ERROR)
         finally:
             held.leave()
             beating.join()
@@ -82,6 +102,7 @@ class Runner:
             held.check()
             request = self._store.get_request(held.lease.account_id, held.lease.request_id)
             failures = request.failure_count
+            trace.get_current_span().set_attribute(telemetry.REQUEST_OPERATION, request.operation.value)
             message = self._attempt(request, held, secrets)
         except LeaseLost:
             raise
@@ -93,6 +114,7 @@ class Runner:
             for_good = isinstance(error, _FOR_GOOD) or (isinstance(error, ConnectorError) and error.for_good)
             if not isinstance(error, ConnectorError | StoreError):
                 _log.warning("an attempt failed", sync_request=held.lease.request_id, error_type=type(error).__name__)
+            trace.get_current_span().set_attribute(telemetry.ERROR_TYPE, type(error).__qualname__)
             ending = Ending.FAILED if for_good else Ending.TRY_AGAIN
             message = error_message(error, secrets.values())
             if held.progress != Progress():
@@ -117,6 +139,7 @@ class Runner:
         if request.is_parent:
             return sweep_batches(FullRun(self._store, held, request, schema, own))
         connector = self._connector(request, enrollment)
+        trace.get_current_span().set_attribute(telemetry.CONNECTOR, connector.name)
         if request.operation not in connector.operations:
             raise RunFailed(f"the connector {connector.name!r} cannot {request.operation.value}")
         job = Job(
@@ -173,6 +196,7 @@ def _end_failed(held: HeldRequest, ending: Ending, message: str, *, due_at: int 
     if held.stopped():
         held.end_stopped()
     else:
+        trace.get_current_span().set_status(trace.StatusCode.ERROR)
         held.end(ending, message, due_at=due_at)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
 
+from syncline.data import telemetry
 from syncline.data.ids import uuid7
 from syncline.server.requests.holding import Hints
 from syncline.server.requests.schedule_times import CronInvalid, TimeZoneUnknown, next_run_us
 from syncline.storage import Store
 from syncline.storage.request_models import Enrollment, NewRequest, Schedule
+from syncline.storage.trace_context import current_trace_context
 
 SCHEDULE_PRINCIPAL: Final = "schedule"
 """Who asks for what a schedule makes."""
@@ -19,6 +23,7 @@ _AT_A_TIME: Final = 100
 """How many schedules are run before anything is claimed. Each request that is made wakes the workers to look again."""
 
 _log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer(telemetry.SCOPE)
 
 
 def run_due_schedules(store: Store, hints: Hints, now: int) -> None:
@@ -32,6 +37,17 @@ def run_due_schedules(store: Store, hints: Hints, now: int) -> None:
 
 
 def _run(store: Store, hints: Hints, account_id: str, enrollment: Enrollment, schedule: Schedule, now: int) -> None:
+    # A trace of its own, whoever came to look at the time.
+    with _tracer.start_as_current_span(
+        telemetry.SPAN_SCHEDULE, Context(), record_exception=False, set_status_on_exception=False
+    ):
+        is_made = _make(store, account_id, enrollment, schedule, now)
+    if is_made:
+        hints.request_made(account_id)
+
+
+def _make(store: Store, account_id: str, enrollment: Enrollment, schedule: Schedule, now: int) -> bool:
+    """Make the request, unless somebody else was quicker or it is not to be made; was it made?"""
     enrollment_id = enrollment.enrollment_id
     new = NewRequest(
         request_id=str(uuid7()),
@@ -42,10 +58,10 @@ def _run(store: Store, hints: Hints, account_id: str, enrollment: Enrollment, sc
         enrollment_id=enrollment_id,
         due_at=now,
         by=SCHEDULE_PRINCIPAL,
+        trace_context=current_trace_context(),
     )
     next_run_at = _next_run(enrollment_id, schedule, now)
-    if store.run_schedule(account_id, enrollment, next_run_at=next_run_at, new=new, now=now) is not None:
-        hints.request_made(account_id)
+    return store.run_schedule(account_id, enrollment, next_run_at=next_run_at, new=new, now=now) is not None
 
 
 def _next_run(enrollment_id: str, schedule: Schedule, now: int) -> int:

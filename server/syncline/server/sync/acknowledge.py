@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from opentelemetry import trace
+
+from syncline.data import telemetry
 from syncline.server import tokens
 from syncline.server.environment import Environment, now_us
 from syncline.storage.models import AckOutcome, Refusal, Rejection
@@ -45,6 +48,10 @@ async def acknowledge(
     env.notifier.acknowledged(env.account_id, device_uuid)
     taken = _count_taken(known, outcome)
     stale = len(keys) - taken + outcome.refusals_taken.count(False)
+    span = trace.get_current_span()
+    span.set_attribute(telemetry.ACKNOWLEDGED, taken)
+    span.set_attribute(telemetry.STALE, stale)
+    span.set_attribute(telemetry.REFUSED, len(refusals))
     return Acknowledged(acknowledged=taken, stale=stale, rejections=outcome.rejections)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from syncline.server.environment import Environment, now_us
 from syncline.server.limits import FETCH_ATTEMPTS_MAX, PAGE_BYTES_MAX
+from syncline.server.sync.page_spans import page_span
 from syncline.server.sync.paging import PageCutter
 from syncline.storage.errors import FetchRaced
 from syncline.storage.models import FetchProgress, QueueRead, Session
@@ -49,15 +50,16 @@ def _fetch(env: Environment, device_uuid: UUID, session_id: str, page_size: int)
         pages_before=session.fetched.pages,
         announced=session.fetched.cursors,
     )
-    page = next(cutter.cut(read)).message
-    env.store.advance_fetch(
-        env.account_id,
-        device_uuid,
-        session_id,
-        expected_pages=session.fetched.pages,
-        progress=_progress(session, read, page, cutter),
-    )
-    return page
+    page = next(cutter.cut(read))
+    with page_span(page):
+        env.store.advance_fetch(
+            env.account_id,
+            device_uuid,
+            session_id,
+            expected_pages=session.fetched.pages,
+            progress=_progress(session, read, page.message, cutter),
+        )
+    return page.message
 
 
 def _progress(session: Session, read: QueueRead, page: queue_pb2.QueuePage, cutter: PageCutter) -> FetchProgress:

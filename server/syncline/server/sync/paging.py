@@ -30,6 +30,8 @@ class Page:
 
     message: queue_pb2.QueuePage
     ends: tuple[PageEnd, ...]
+    items: tuple[Sequence[FeedItem], ...] = ()
+    """What it shows, segment by segment."""
 
 
 class _Span(NamedTuple):
@@ -108,7 +110,8 @@ class PageCutter:
         page.count_left = left_in_read if read.complete else max(left_in_read, self._items_left)
         self._at_checkpoint = is_last and read.complete
         self._add_positions(page, read, spans)
-        return Page(page, tuple(self._end(span) for span in spans if not span.redelivered))
+        ends = tuple(self._end(span) for span in spans if not span.redelivered)
+        return Page(page, ends, tuple(span.items for span in spans))
 
     def _add_positions(self, page: queue_pb2.QueuePage, read: QueueRead, spans: list[_Span]) -> None:
         """Every feed at the head on a checkpoint; else the feeds that the page moves."""

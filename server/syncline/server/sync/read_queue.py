@@ -12,6 +12,7 @@ from uuid import UUID
 from syncline.server.environment import Environment, now_us
 from syncline.server.errors import AckOverdue
 from syncline.server.notify import Listener
+from syncline.server.sync.page_spans import page_span
 from syncline.server.sync.paging import PageCutter
 from syncline.server.sync.window import AckWindow
 from syncline.storage.errors import StreamSuperseded
@@ -82,6 +83,7 @@ class _Stream:
         self._listener = listener
         self._cutter = PageCutter(session, page_size=request.page_size, item_ack_keys=request.item_ack_keys)
         self._window = AckWindow(env.settings.pages_in_flight)
+        env.windows.open(device_uuid, self._window)
         self._cursors: dict[Feed, int] = {}
         self._redeliver_after: tuple[str, str] | None = ("", "")
         self._ahead: asyncio.Future[QueueRead] | None = None
@@ -92,7 +94,8 @@ class _Stream:
         self._at_checkpoint = False
 
     def close(self) -> None:
-        """Drop what is being read ahead."""
+        """Drop what is being read ahead, and what is known of pages on their way."""
+        self._env.windows.close(self._device_uuid, self._window)
         if self._ahead is not None:
             self._ahead.cancel()
 
@@ -119,7 +122,8 @@ class _Stream:
         for page in self._cutter.cut(read):
             await self._await_room()
             self._window.add(page)
-            yield page.message
+            with page_span(page):
+                yield page.message
 
     def _start_read(self) -> asyncio.Future[QueueRead]:
         settings = self._env.settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 
 from syncline.server.sync.paging import Page, PageEnd
 from syncline.storage.models import Position
@@ -29,6 +30,13 @@ class AckWindow:
         """A page is about to be sent."""
         if page.ends:
             self._in_flight.append(page.ends)
+
+    def on_their_way(self) -> dict[int, int]:
+        """The highest revision that was sent under each position epoch, of pages that are not known to be settled."""
+        highest: dict[int, int] = {}
+        for end in chain.from_iterable(self._in_flight):
+            highest[end.epoch] = max(end.revision, highest.get(end.epoch, 0))
+        return highest
 
     def settle(self, positions: Sequence[Position]) -> None:
         """Drop what the device has acknowledged, by its positions as they stand now."""

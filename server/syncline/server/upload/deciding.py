@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from opentelemetry import trace
+
+from syncline.data import telemetry
 from syncline.server.environment import Environment, now_us
 from syncline.server.upload.answers import upload_response
 from syncline.server.upload.changes import check_request, read_changes
@@ -18,6 +22,8 @@ from syncline.storage.errors import InvalidValue, LimitReached, ObjectTypeNotFou
 from syncline.storage.upload_models import Change, UploadBatch, UploadOutcome
 from syncline.storage.upload_plan import units
 from syncline.v1 import upload_pb2
+
+_tracer = trace.get_tracer(telemetry.SCOPE)
 
 _REFUSED_FOR_GOOD: Final = (InvalidValue, LimitReached, ObjectTypeNotFound)
 """What a store raises if it will never take a batch: nothing of it was decided."""
@@ -109,10 +115,22 @@ class StreamDecider:
             now=message.now,
             planned=planned,
         )
-        outcome = self._upload(batch, message.judge)
+        outcome = self._upload_in_span(batch, message.judge)
         self._holds = outcome.holds
         response, too_large = upload_response(outcome.answers)
         return Decided(response, outcome.head_revision, outcome.written, too_large or outcome.stopped_by)
+
+    def _upload_in_span(self, batch: UploadBatch, judge: Judge) -> UploadOutcome:
+        """Decide the batch in a span, of which the records that it writes keep the context."""
+        if not batch.changes:
+            return self._upload(batch, judge)  # it only tells what is settled
+        with _tracer.start_as_current_span(
+            telemetry.SPAN_UPLOAD, record_exception=False, set_status_on_exception=False
+        ) as span:
+            outcome = self._upload(batch, judge)
+            if span.is_recording():
+                _tell(span, outcome)
+            return outcome
 
     def _upload(self, batch: UploadBatch, judge: Judge) -> UploadOutcome:
         """Decide the batch whole, or bit by bit if the store does not take it whole."""
@@ -143,6 +161,13 @@ class StreamDecider:
             if outcome.stopped_by is not None:
                 return
             batch = replace(batch, holds=outcome.holds)
+
+
+def _tell(span: trace.Span, outcome: UploadOutcome) -> None:
+    """Say in the span what became of the changes."""
+    span.set_attribute(telemetry.CHANGES, len(outcome.answers))
+    for verdict, count in Counter(answer.verdict for answer in outcome.answers).items():
+        span.set_attribute(telemetry.VERDICT_PREFIX + verdict.value, count)
 
 
 def _joined(outcomes: Iterator[UploadOutcome]) -> UploadOutcome:

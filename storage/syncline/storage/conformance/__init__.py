@@ -66,6 +66,8 @@ THEMES = (
     "batches_of_parents",
     "sweeping_parents",
     "parent_histories",
+    "diagnostics",
+    "trace_contexts",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{theme}" for theme in THEMES))
 

@@ -15,6 +15,7 @@ from syncline.storage.conformance.collection import CollectionConformance
 from syncline.storage.conformance.concurrency import ConcurrencyConformance
 from syncline.storage.conformance.conflict_log import ConflictLogConformance
 from syncline.storage.conformance.conflict_table import ConflictTableConformance
+from syncline.storage.conformance.diagnostics import DiagnosticsConformance
 from syncline.storage.conformance.enrollments import EnrollmentConformance
 from syncline.storage.conformance.feed_order import FeedOrderConformance
 from syncline.storage.conformance.isolation import IsolationConformance
@@ -37,6 +38,7 @@ from syncline.storage.conformance.sweeping import SweepConformance
 from syncline.storage.conformance.sweeping_parents import SweepingParentConformance
 from syncline.storage.conformance.sync_requests import SyncRequestConformance
 from syncline.storage.conformance.tenant import Tenant
+from syncline.storage.conformance.trace_contexts import TraceContextConformance
 from syncline.storage.conformance.upload_histories import UploadHistoryConformance
 from syncline.storage.conformance.upload_order import UploadOrderConformance
 from syncline.storage.conformance.upload_walls import UploadWallConformance
@@ -81,6 +83,8 @@ class StoreConformance(
     BatchOfParentConformance,
     SweepingParentConformance,
     ParentHistoryConformance,
+    DiagnosticsConformance,
+    TraceContextConformance,
 ):
     """The whole suite. It asks for a fixture `store`, of any scope."""
 

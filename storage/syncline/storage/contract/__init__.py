@@ -20,6 +20,7 @@ from syncline.storage.contract.accounts import AccountStore
 from syncline.storage.contract.acknowledgements import AcknowledgementStore
 from syncline.storage.contract.collection import CollectionStore
 from syncline.storage.contract.devices import DeviceStore
+from syncline.storage.contract.diagnostics import DiagnosticsStore
 from syncline.storage.contract.enrollments import EnrollmentStore, ScheduleStore
 from syncline.storage.contract.queue import QueueStore
 from syncline.storage.contract.reconciling import ReconcileStore
@@ -33,6 +34,7 @@ __all__ = [
     "AcknowledgementStore",
     "CollectionStore",
     "DeviceStore",
+    "DiagnosticsStore",
     "EnrollmentStore",
     "Judge",
     "Merge",
@@ -53,6 +55,7 @@ class Store(
     AcknowledgementStore,
     CollectionStore,
     DeviceStore,
+    DiagnosticsStore,
     EnrollmentStore,
     QueueStore,
     ReconcileStore,

@@ -47,6 +47,7 @@ def candidates(account: AccountState, session: Session, cursors: Mapping[Feed, i
                 object_type=row.object_type,
                 key=row.key,
                 modified_at=row.modified_at,
+                trace_context=row.trace_context,
             ),
         )
         for entry in session.feeds

@@ -9,6 +9,7 @@ from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.limits import check_key, check_text, check_writes
 from syncline.storage.memory.state import AccountState, FeedRow, MemoryState
 from syncline.storage.models import Feed, Record, RecordWrite, WriteOutcome, WriteResult
+from syncline.storage.trace_context import current_trace_context
 
 
 class MemoryRecords(MemoryState):
@@ -107,6 +108,7 @@ def write_record(
         modified_at=write.modified_at,
         created_by=before.created_by if before is not None and live else created_by,
         written_by=written_by,
+        trace_context=current_trace_context(),
     )
     put_record(account, record)
     if write.frame is None:

@@ -97,6 +97,7 @@ def _redelivered(row: RejectionRow, seen: list[tuple[Feed, FeedRow]], feeds: Map
                 object_type=found.object_type,
                 key=found.key,
                 modified_at=found.modified_at,
+                trace_context=found.trace_context,
             ),
         )
     gone = FeedItem(

@@ -31,6 +31,8 @@ class FeedRow(NamedTuple):
     object_type: str
     key: str
     modified_at: int
+    trace_context: str | None = None
+    """None: a departure, or none was kept."""
 
 
 @dataclass
@@ -191,4 +193,5 @@ def record_row(record: Record) -> FeedRow:
         object_type=record.object_type,
         key=record.key,
         modified_at=record.modified_at,
+        trace_context=record.trace_context,
     )

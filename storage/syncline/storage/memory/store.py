@@ -8,6 +8,7 @@ from syncline.storage.memory.accounts import MemoryAccounts
 from syncline.storage.memory.acknowledgements import MemoryAcknowledgements
 from syncline.storage.memory.collection import MemoryCollection
 from syncline.storage.memory.devices import MemoryDevices
+from syncline.storage.memory.diagnostics import MemoryDiagnostics
 from syncline.storage.memory.enrollments import MemoryEnrollments
 from syncline.storage.memory.queue import MemoryQueue
 from syncline.storage.memory.reconciling import MemoryReconciling
@@ -33,6 +34,7 @@ class MemoryStore(
     MemoryScheduling,
     MemorySyncRequests,
     MemoryWorking,
+    MemoryDiagnostics,
 ):
     """The whole contract in memory. Not durable: a process's end is its end."""
 

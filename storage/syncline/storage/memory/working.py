@@ -70,7 +70,13 @@ class MemoryWorking(MemoryState):
             row = self._accounts[account_id].requests[request_id]
             row.request = claimed(row.request, worker=worker, lease_us=lease_us, now=now)
             row.lease_token, row.batch_number = random_id(), 0
-            return Lease(account_id, request_id, row.lease_token, attempt=row.request.attempts)
+            return Lease(
+                account_id,
+                request_id,
+                row.lease_token,
+                attempt=row.request.attempts,
+                trace_context=row.request.trace_context,
+            )
 
     def promote_requests(self, *, now: int, failures_max: int) -> int:
         """See `WorkStore.promote_requests`."""

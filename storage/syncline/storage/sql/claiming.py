@@ -124,7 +124,9 @@ class SqlClaiming(SqlEnrollments, SqlRequestRows):
             request = claimed(stored.request, worker=worker, lease_us=lease_us, now=now)
             token = random_id()
             self._store_request(connection, account_id, StoredRequest(request, lease_token=token))
-            return Lease(account_id, request.request_id, token, attempt=request.attempts)
+            return Lease(
+                account_id, request.request_id, token, attempt=request.attempts, trace_context=request.trace_context
+            )
 
         # Another worker was quicker, and what it got rules this one out: the next look does not find it any more.
         while (lease := self._database.write(work)) is _RETRY:

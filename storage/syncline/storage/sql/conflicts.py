@@ -95,6 +95,21 @@ class SqlConflicts(SqlBase):
         found = [_conflict(row) for row in connection.execute(_OF_CHANGES, values)]
         return {entry.change_uuid: entry for entry in found}
 
+    def _newest_conflict(
+        self, connection: Connection, account_id: str, device_uuid: UUID, item: tuple[str, str]
+    ) -> Conflict | None:
+        """The newest entry of the device about this object type and key."""
+        values = {
+            "of_account": account_id,
+            "of_device": device_uuid,
+            "of_type": item[0],
+            "of_key": item[1],
+            "before": _LAST_ID,
+            "limit": 1,
+        }
+        row = connection.execute(_PAGES[False, True, True], values).one_or_none()
+        return None if row is None else _conflict(row)
+
     def _insert_conflicts(self, connection: Connection, account_id: str, entries: Iterable[Conflict]) -> None:
         rows = [
             {

@@ -6,7 +6,7 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Table
@@ -21,6 +21,13 @@ Insert = postgresql.Insert | sqlite.Insert
 
 _PAUSES_S = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """How long to wait at most before each further try; what then still fails, fails."""
+
+
+class Writer(NamedTuple):
+    """Who writes the rows of a call of `insert_records` or `upsert_records`: all of them have the same."""
+
+    written_by: UUID | None
+    trace_context: str | None
 
 
 class Database(ABC):
@@ -83,15 +90,27 @@ class Database(ABC):
 
     @abstractmethod
     def insert_records(
-        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """Insert rows of `record`, of which none is there, as fast as the database can; see `RECORD_COLUMNS`."""
 
     @abstractmethod
     def upsert_records(
-        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """Insert or replace rows of `record` as fast as the database can; see `RECORD_COLUMNS` for the tuples."""
+
+    @abstractmethod
+    def insert_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        seen_by: str,
+    ) -> None:
+        """Insert rows of `record_source`, of which none is there, as fast as the database can; see `SOURCE_COLUMNS`."""
 
     @abstractmethod
     def upsert_sources(

@@ -73,6 +73,7 @@ _RECORDS = (
         record.c.object_type,
         record.c.record_key,
         record.c.modified_at,
+        record.c.trace_context,
     )
     .where(*_in_range(record, _BOUNDS))
     .order_by(record.c.revision)
@@ -86,6 +87,7 @@ _DEPARTURES = (
         departure.c.object_type,
         departure.c.record_key,
         departure.c.modified_at,
+        cast(null(), Text),
     )
     .where(*_in_range(departure, _BOUNDS))
     .order_by(departure.c.revision)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 from syncline.data.changes import Verdict
 from syncline.storage.models import Feed, Interval, Position, SessionFeed
@@ -88,14 +88,14 @@ def pack_receipts(receipts: Iterable[Receipt]) -> bytes:
     pack, places = _RECEIPT.pack, _VERDICT_PLACES
     return b"".join(
         pack(seq, uuid, payload_hash, revision, places[verdict])
-        for seq, uuid, payload_hash, verdict, revision, _ in receipts
+        for seq, uuid, payload_hash, verdict, revision, _, _ in receipts
     )
 
 
 def pack_refusals(receipts: Iterable[Receipt]) -> str | None:
     """The refusals of the receipts as JSON, in ASCII: they may quote what no database takes as it is. None: none."""
     refusals = {
-        receipt.change_seq: [refusal.reason, refusal.message, refusal.field, refusal.metadata]
+        receipt.change_seq: [refusal.reason, refusal.message, refusal.field, refusal.metadata, *(receipt.item or ())]
         for receipt in receipts
         if (refusal := receipt.refusal) is not None
     }
@@ -107,7 +107,14 @@ def unpack_receipts(packed: bytes, refusals: str | None) -> Iterator[Receipt]:
     by_seq = {} if refusals is None else json.loads(refusals)
     for seq, uuid, payload_hash, revision, place in _RECEIPT.iter_unpack(packed):
         refused = by_seq.get(str(seq))
-        yield Receipt(seq, uuid, payload_hash, _VERDICTS[place], revision, refused and _refusal(*refused))
+        refusal, item = (None, None) if refused is None else _refused(refused)
+        yield Receipt(seq, uuid, payload_hash, _VERDICTS[place], revision, refusal, item)
+
+
+def refused_items(refusals: str) -> Iterator[tuple[int, ChangeRefusal, tuple[str, str] | None]]:
+    """Of what `pack_refusals` made: number, refusal, and what was to be changed."""
+    for seq, refused in json.loads(refusals).items():
+        yield int(seq), *_refused(refused)
 
 
 def _position_fields(position: Position) -> list[str | int]:
@@ -126,5 +133,8 @@ def _pack(rows: list[list[str | int]]) -> bytes:
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _refusal(reason: str, message: str, field: str, metadata: Iterable[tuple[str, str]]) -> ChangeRefusal:
-    return ChangeRefusal(reason, message, field, tuple((name, value) for name, value in metadata))
+def _refused(packed: Sequence[Any]) -> tuple[ChangeRefusal, tuple[str, str] | None]:
+    """One refusal, and the item, which receipts of earlier programs do not have."""
+    reason, message, field, metadata, *item = packed
+    refusal = ChangeRefusal(reason, message, field, tuple((name, value) for name, value in metadata))
+    return refusal, (item[0], item[1]) if item else None

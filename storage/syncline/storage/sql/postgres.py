@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg.pq import Format
@@ -15,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncline.storage.errors import InvalidValue
-from syncline.storage.sql.database import Database
+from syncline.storage.sql.database import Database, Writer
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.tables import record, record_source
@@ -81,21 +80,37 @@ class PostgresDatabase(Database):
         return postgresql.insert(table)
 
     def insert_records(
-        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """See `Database.insert_records`."""
         if len(rows) < _COPIED_FROM:
-            self.upsert_records(connection, account_id, rows, written_by=written_by)
+            self.upsert_records(connection, account_id, rows, writer)
         else:
-            whole = ((account_id, *row, written_by) for row in rows)
-            _copy(connection, record, ("account_id", *RECORD_COLUMNS, "written_by"), whole)
+            whole = ((account_id, *row, *writer) for row in rows)
+            _copy(connection, record, ("account_id", *RECORD_COLUMNS, *Writer._fields), whole)
 
     def upsert_records(
-        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """See `Database.upsert_records`."""
-        values = {"of_account": account_id, "writer": written_by}
+        values = {"of_account": account_id, **writer._asdict()}
         connection.exec_driver_sql(_UPSERT_RECORDS, {**values, **_arrays(RECORD_COLUMNS, rows)})
+
+    def insert_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        seen_by: str,
+    ) -> None:
+        """See `Database.insert_sources`."""
+        if len(rows) < _COPIED_FROM:
+            self.upsert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)
+        else:
+            whole = ((account_id, enrollment_id, *row, seen_by) for row in rows)
+            _copy(connection, record_source, ("account_id", "enrollment_id", *SOURCE_COLUMNS, "seen_by"), whole)
 
     def upsert_sources(
         self,
@@ -137,8 +152,9 @@ def _unnested(table: Table, names: Sequence[str]) -> str:
 def _upsert_records() -> str:
     replaced = ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS)
     return (
-        f"INSERT INTO record (account_id, {', '.join(RECORD_COLUMNS)}, written_by) "  # noqa: S608 - names are constants
-        f"SELECT %(of_account)s, changed.*, %(writer)s::uuid FROM {_unnested(record, RECORD_COLUMNS)} AS changed "
+        f"INSERT INTO record (account_id, {', '.join((*RECORD_COLUMNS, *Writer._fields))}) "  # noqa: S608 - constants
+        f"SELECT %(of_account)s, changed.*, %(written_by)s::uuid, %(trace_context)s::text "
+        f"FROM {_unnested(record, RECORD_COLUMNS)} AS changed "
         f"ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET {replaced}"
     )
 

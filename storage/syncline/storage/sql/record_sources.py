@@ -86,12 +86,20 @@ class SqlRecordSources(SqlBase):
         return counts
 
     def _store_sources(
-        self, connection: Connection, account_id: str, enrollment_id: str, plan: RowPlan, *, seen_by: str
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        plan: RowPlan,
+        *,
+        known: Collection[SourceName],
+        seen_by: str,
     ) -> None:
-        """Store what a plan says of sources. `seen_by` is the request, or its parent."""
-        if plan.sources:
-            rows = [(*name, *known) for name, known in plan.sources.items()]
-            self._database.upsert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)
+        """Store what a plan says of sources. `known` are there; `seen_by` is the request, or its parent."""
+        if new := [(*name, *source) for name, source in plan.sources.items() if name not in known]:
+            self._database.insert_sources(connection, account_id, enrollment_id, new, seen_by=seen_by)
+        if changed := [(*name, *source) for name, source in plan.sources.items() if name in known]:
+            self._database.upsert_sources(connection, account_id, enrollment_id, changed, seen_by=seen_by)
         for object_type, keys in keys_by_type(plan.forgotten).items():
             connection.execute(_FORGET, _values(account_id, enrollment_id, object_type, keys))
         for object_type, keys in keys_by_type(plan.seen).items():

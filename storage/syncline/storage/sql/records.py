@@ -87,4 +87,5 @@ def _record(row: Row[tuple[object, ...]]) -> Record:
         modified_at=row.modified_at,
         created_by=row.created_by or b"",
         written_by=row.written_by,
+        trace_context=row.trace_context,
     )

@@ -16,7 +16,7 @@ RECORD_COLUMNS = (
     "created_by",
 )
 """The values of a row in the order in which the write path makes them. The account comes before them, `written_by`
-after them: all rows of a call have the same."""
+and `trace_context` after them: all rows of a call have the same."""
 
-REPLACED_COLUMNS = (*RECORD_COLUMNS[2:], "written_by")
+REPLACED_COLUMNS = (*RECORD_COLUMNS[2:], "written_by", "trace_context")
 """Those that a write replaces: all but the key."""

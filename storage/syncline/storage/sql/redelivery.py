@@ -17,11 +17,21 @@ from syncline.storage.sql.write_plan import ItemName, keys_by_type
 
 _FRAMES_AT_ONCE = 64
 
-_FRAMES = select(record.c.object_type, record.c.record_key, record.c.entered_revision, record.c.frame).where(
+_FRAMES = select(
+    record.c.object_type, record.c.record_key, record.c.entered_revision, record.c.frame, record.c.trace_context
+).where(
     record.c.account_id == bindparam("of_account"),
     record.c.object_type == bindparam("of_type"),
     one_of_keys("keys", record.c.record_key),
 )
+
+
+class _Found(NamedTuple):
+    """A live record that is shown again, as far as its feeds do not tell."""
+
+    entered_revision: int
+    frame: bytes
+    trace_context: str | None
 
 
 class Waiting(NamedTuple):
@@ -86,12 +96,12 @@ class SqlRedelivery(SqlRejections):
         self, connection: Connection, account_id: str, part: Sequence[Waiting], feeds: Mapping[Feed, SessionFeed]
     ) -> list[Redelivered]:
         live = [one.row.item for one in part if one.newest is not None and one.newest.live]
-        frames: dict[ItemName, tuple[int, bytes]] = {}
+        records: dict[ItemName, _Found] = {}
         for of_type, keys in keys_by_type(live).items():
             values = {"of_account": account_id, "of_type": of_type, "keys": as_json_keys(keys)}
-            for object_type, key, entered_revision, frame in connection.execute(_FRAMES, values):
-                frames[object_type, key] = (entered_revision, frame)
-        return [_as_it_stands(one, frames.get(one.row.item), feeds) for one in part]
+            for object_type, key, *found in connection.execute(_FRAMES, values):
+                records[object_type, key] = _Found._make(found)
+        return [_as_it_stands(one, records.get(one.row.item), feeds) for one in part]
 
 
 def _is_ahead(place: Place, entry: SessionFeed, cursor: int, skip_acked: bool) -> bool:
@@ -101,16 +111,16 @@ def _is_ahead(place: Place, entry: SessionFeed, cursor: int, skip_acked: bool) -
     return not (skip_acked and is_acked(entry.position, place.revision))
 
 
-def _as_it_stands(
-    one: Waiting, record_found: tuple[int, bytes] | None, feeds: Mapping[Feed, SessionFeed]
-) -> Redelivered:
+def _as_it_stands(one: Waiting, found: _Found | None, feeds: Mapping[Feed, SessionFeed]) -> Redelivered:
     """The record in its newest state, or a delete at the revision that was refused."""
     object_type, key = one.row.item
     modified_at = 0 if one.newest is None else one.newest.modified_at
-    if one.newest is None or record_found is None:
+    if one.newest is None or found is None:
         gone = FeedItem(one.row.rejection.revision, int(EventType.DELETED), None, object_type, key, modified_at)
         return Redelivered(one.row.feed, gone)
-    entered_revision, frame = record_found
-    created = entered_revision > feeds[one.newest.feed].start
+    created = found.entered_revision > feeds[one.newest.feed].start
     event_type = int(EventType.CREATED if created else EventType.UPDATED)
-    return Redelivered(one.newest.feed, FeedItem(one.newest.revision, event_type, frame, object_type, key, modified_at))
+    item = FeedItem(
+        one.newest.revision, event_type, found.frame, object_type, key, modified_at, trace_context=found.trace_context
+    )
+    return Redelivered(one.newest.feed, item)

@@ -172,6 +172,7 @@ def request_of(row: Row[Any]) -> SyncRequest:
         payload_kind=row.payload_kind,
         attempts=row.attempts,
         payload_state=PayloadState(row.payload_state),
+        trace_context=row.trace_context,
     )
 
 
@@ -215,6 +216,7 @@ def row_of(stored: StoredRequest) -> dict[str, Any]:
         "retry_of": request.retry_of,
         "payload_kind": request.payload_kind,
         "payload_state": request.payload_state.value,
+        "trace_context": request.trace_context,
     }
 
 

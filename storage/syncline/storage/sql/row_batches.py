@@ -121,7 +121,14 @@ class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails
             writing = WritePlan(scopes, rows, state.head_revision)
             writing.add_all(plan.writes)
             self._store_plan(connection, account_id, writing, written_by=None)
-        self._store_sources(connection, account_id, before.enrollment_id or "", plan, seen_by=seer_of(before))
+        self._store_sources(
+            connection,
+            account_id,
+            before.enrollment_id or "",
+            plan,
+            known=state.sources.keys(),
+            seen_by=seer_of(before),
+        )
         kept, left_out = kept_details(plan.details, before.detail_count)
         self._insert_details(connection, account_id, before.request_id, kept, kept=before.detail_count)
         self._add_counts(connection, account_id, before.request_id, plan.counts)

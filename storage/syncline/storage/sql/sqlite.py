@@ -7,7 +7,6 @@ from importlib import import_module
 from itertools import chain, count
 from types import ModuleType
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import sqlite
@@ -16,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from syncline.storage.errors import InvalidValue
-from syncline.storage.sql.database import Database, T
+from syncline.storage.sql.database import Database, T, Writer
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.turns import Turns
@@ -96,17 +95,29 @@ class SqliteDatabase(Database):
         return sqlite.insert(table)
 
     def insert_records(
-        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """See `Database.insert_records`."""
-        self.upsert_records(connection, account_id, rows, written_by=written_by)
+        self.upsert_records(connection, account_id, rows, writer)
 
     def upsert_records(
-        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], *, written_by: UUID | None
+        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """See `Database.upsert_records`."""
-        writer = None if written_by is None else written_by.hex
-        _UPSERT_RECORDS.execute(connection, (account_id, writer), rows)
+        written_by = None if writer.written_by is None else writer.written_by.hex
+        _UPSERT_RECORDS.execute(connection, (account_id, written_by, writer.trace_context), rows)
+
+    def insert_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        seen_by: str,
+    ) -> None:
+        """See `Database.insert_sources`."""
+        self.upsert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)
 
     def upsert_sources(
         self,
@@ -154,7 +165,7 @@ class _ManyRows:
 
 _UPSERT_RECORDS = _ManyRows(
     "record",
-    ("account_id", "written_by"),
+    ("account_id", *Writer._fields),
     RECORD_COLUMNS,
     "ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS),

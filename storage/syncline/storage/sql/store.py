@@ -6,6 +6,7 @@ from syncline.storage.sql.accounts import SqlAccounts
 from syncline.storage.sql.acknowledging import SqlAcknowledging
 from syncline.storage.sql.claiming import SqlClaiming
 from syncline.storage.sql.collecting import SqlCollecting
+from syncline.storage.sql.diagnosing import SqlDiagnosing
 from syncline.storage.sql.queue_opening import SqlQueueOpening
 from syncline.storage.sql.queue_reading import SqlQueueReading
 from syncline.storage.sql.reconciling import SqlReconciling
@@ -25,6 +26,7 @@ class SqlStore(
     SqlQueueReading,
     SqlAcknowledging,
     SqlReconciling,
+    SqlDiagnosing,
     SqlCollecting,
     SqlRequestCollecting,
     SqlScheduling,

@@ -85,8 +85,12 @@ record = Table(
     Column("modified_at", BigInteger, nullable=False),
     Column("created_by", LargeBinary),
     Column("written_by", Uuid),
+    Column("trace_context", _Text),
 )
-"""`created_by` is the UUID of a change, `written_by` that of a device; both are null for what no device did."""
+"""`created_by` is the UUID of a change, `written_by` that of a device; both are null for what no device did.
+
+`trace_context` is that of the span in which the row was written last, if it was sampled.
+"""
 Index("record_feed_idx", record.c.account_id, record.c.scope, record.c.bucket, record.c.revision)
 Index(
     "record_tombstone_idx",
@@ -312,6 +316,7 @@ sync_request = Table(
     Column("retry_of", _Text),
     Column("payload_kind", _Text, nullable=False),
     Column("payload_state", _Text, nullable=False),
+    Column("trace_context", _Text),
     UniqueConstraint("account_id", "idempotency_key"),
     UniqueConstraint("account_id", "parent_id", "current_batch"),
 )

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, bindparam, select
 from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.limits import check_writes
 from syncline.storage.models import RecordWrite, WriteResult
+from syncline.storage.sql.database import Writer
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys
 from syncline.storage.sql.schemas import SqlSchemas
 from syncline.storage.sql.tables import record
 from syncline.storage.sql.write_plan import CurrentRow, ItemName, WritePlan, keys_by_type
+from syncline.storage.trace_context import current_trace_context
 
 _CURRENT = select(
     record.c.object_type,
@@ -66,10 +68,11 @@ class SqlWriting(SqlSchemas):
             self._forget_departures(connection, account_id, plan.arrivals)
         if plan.departures:
             self._write_departures(connection, account_id, plan.departures)
+        writer = Writer(written_by, current_trace_context())
         if new := plan.new_rows():
-            self._database.insert_records(connection, account_id, new, written_by=written_by)
+            self._database.insert_records(connection, account_id, new, writer)
         if replacing := plan.replacing_rows():
-            self._database.upsert_records(connection, account_id, replacing, written_by=written_by)
+            self._database.upsert_records(connection, account_id, replacing, writer)
 
     def _current_rows(
         self, connection: Connection, account_id: str, items: Collection[ItemName]

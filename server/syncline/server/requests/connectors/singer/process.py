@@ -23,6 +23,7 @@ from syncline.server.requests.connectors.singer.limits import (
     STDERR_TAIL_BYTES,
     STOP_SECONDS,
 )
+from syncline.storage.trace_context import current_trace_context
 
 _log = structlog.get_logger(__name__)
 
@@ -185,4 +186,7 @@ class Process:
 def _environment(directory: Path) -> dict[str, str]:
     """Ours is not its: the server's environment holds the server's secrets."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE") if name in os.environ}
+    context = current_trace_context()
+    if context is not None:
+        kept["TRACEPARENT"] = context  # the programs that know it go on with the run's trace
     return {**kept, "HOME": str(directory), "TMPDIR": str(directory), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}

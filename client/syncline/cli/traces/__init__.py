@@ -1,0 +1,1 @@
+"""Traces without a collector: reads the file that `SYNCLINE_TRACE_FILE` names, follows links, draws."""

@@ -1,0 +1,52 @@
+"""Telling that spans cannot be exported: once when it begins, once when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+Tell = Callable[[str], None]
+
+
+class ReportingExporter(SpanExporter):
+    """Exports by another exporter, of which no exception comes out: what it cannot export is dropped."""
+
+    def __init__(self, exporter: SpanExporter, where: str, *, failed: Tell, works_again: Tell) -> None:
+        """Export by this exporter.
+
+        Args:
+            exporter: It may be slow, fail, and raise.
+            where: Where the spans go, for people.
+            failed: Told, with a sentence, when an export failed and the one before did not.
+            works_again: Told, with a sentence, when it is the other way round.
+        """
+        self._exporter = exporter
+        self._where = where
+        self._failed = failed
+        self._works_again = works_again
+        self._failing = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """See SpanExporter."""
+        why = ""
+        try:
+            result = self._exporter.export(spans)
+        except Exception as error:  # noqa: BLE001  telemetry must not disturb what it is about
+            result, why = SpanExportResult.FAILURE, f": {error}"
+        failing = result is not SpanExportResult.SUCCESS
+        if failing and not self._failing:
+            self._failed(f"spans cannot be exported to {self._where} and are dropped until it works again{why}")
+        elif self._failing and not failing:
+            self._works_again(f"spans are exported to {self._where} again")
+        self._failing = failing
+        return result
+
+    def shutdown(self) -> None:
+        """See SpanExporter."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """See SpanExporter."""
+        return self._exporter.force_flush(timeout_millis)

@@ -1,0 +1,28 @@
+"""What the live streams of one server have on their way, by device."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from syncline.server.sync.window import AckWindow
+
+
+class LiveWindows:
+    """The window of each device's newest ReadQueue stream here. For use inside the event loop."""
+
+    def __init__(self) -> None:
+        self._windows: dict[UUID, AckWindow] = {}
+
+    def open(self, device_uuid: UUID, window: AckWindow) -> None:
+        """A stream begins."""
+        self._windows[device_uuid] = window
+
+    def close(self, device_uuid: UUID, window: AckWindow) -> None:
+        """A stream has ended; a newer one of the device stays."""
+        if self._windows.get(device_uuid) is window:
+            del self._windows[device_uuid]
+
+    def on_their_way(self, device_uuid: UUID) -> dict[int, int]:
+        """As of `AckWindow`; empty if the device has no stream here."""
+        window = self._windows.get(device_uuid)
+        return {} if window is None else window.on_their_way()
