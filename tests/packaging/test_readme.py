@@ -11,7 +11,8 @@ from syncline.server.commands.config import settings_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-PAGES = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md")) if path.parts[-2] not in (".venv", "node_modules")]
+# Not those that tools leave in folders of their own: which there are changes from run to run.
+PAGES = (*ROOT.glob("*.md"), *ROOT.glob("[!.]*/*.md"))
 
 
 EXAMPLES = ["examples/read_queue.py", "examples/device_file.py", "examples/edit_offline.py", "examples/load_data.py"]
