@@ -1,4 +1,4 @@
-"""Every name that traces and metrics carry: spans, attributes, events, metrics.
+"""Every name that traces carry: spans, attributes, events. Metrics: `metrics.py`.
 
 Those that start with `syncline.` are our own; the others are of OpenTelemetry's semantic conventions.
 """
