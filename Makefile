@@ -114,8 +114,12 @@ cluster-down: $(INSTALLED) ## Stop the cluster; its data and logs stay in build/
 
 deploy-check: export CLUSTER = build/deploy-check
 deploy-check: $(INSTALLED) ## The files in deploy/ with the programs they are for, which must be installed; not in `check`
+	@command -v promtool > /dev/null || { echo "promtool is not installed; on Debian: sudo apt-get install prometheus" >&2; exit 1; }
+	promtool check rules deploy/alerts.yml
+	promtool test rules deploy/alerts_test.yml
 	$(BIN)/python -m deploy.cluster up --haproxy
-	$(BIN)/python -m deploy.cluster check --haproxy --rows 2000; status=$$?; \
+	promtool check config $(CLUSTER)/prometheus.yml && \
+		$(BIN)/python -m deploy.cluster check --haproxy --rows 2000; status=$$?; \
 		$(BIN)/python -m deploy.cluster down && exit $$status
 
 check: verify ## What CI runs: everything that must hold

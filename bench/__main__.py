@@ -20,6 +20,7 @@ from bench import (
     requests,
     scale,
     steady_writes,
+    telemetry,
     upload,
     write_batch,
 )
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Workplace], Iterator[Figure]]] = {
     "scale": scale.run,
     "import": import_zip.run,
     "requests": requests.run,
+    "telemetry": telemetry.run,
 }
 
 

@@ -43,7 +43,7 @@ def _measure(workplace: Workplace, store: StoreName, rows: Sequence[Row]) -> Fig
     numbers = count(1)
     with start_server(url) as server, workplace.step(f"syncing {len(rows):,} flights from {store} to new devices"):
         rounds = alternate(
-            lambda: len(rows) / _seconds_to_sync(folder / f"device-{next(numbers)}.db", server.address, len(rows)),
+            lambda: len(rows) / seconds_to_sync(folder / f"device-{next(numbers)}.db", server.address, len(rows)),
             lambda: len(rows) / _seconds_to_upsert(folder / f"limit-{next(numbers)}.db", rows),
             rounds=ROUNDS,
         )
@@ -58,7 +58,8 @@ def _rows() -> list[Row]:
     ]
 
 
-def _seconds_to_sync(path: Path, address: str, expected: int) -> float:
+def seconds_to_sync(path: Path, address: str, expected: int) -> float:
+    """First sync of a new device, whose file goes again; the seconds. So many records must come."""
     with Replica.open(path, address) as replica:
         started = time.perf_counter()
         report = replica.sync()

@@ -7,7 +7,6 @@ statement one durable transaction.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import TypeVar
@@ -58,35 +57,42 @@ def _measure(workplace: Workplace, store: StoreName) -> Figure:
                 write_rows(batch)
             return CHANGES / (time.perf_counter() - started)
 
-        rounds = alternate(lambda: _upload_rate(server.address, next(seeds)), limit, rounds=ROUNDS)
+        rounds = alternate(
+            lambda: CHANGES / seconds_to_upload(server.address, new_messages(CHANGES, next(seeds))),
+            limit,
+            rounds=ROUNDS,
+        )
     return Figure("upload", store, rounds.value, "changes/s", rounds.limit, rounds.detail)
 
 
-def _upload_rate(address: str, seed: int) -> float:
-    """Upload as a new device; changes a second, from the first message to the last answer."""
-    messages = [
+def new_messages(changes: int, seed: int) -> list[list[upload_pb2.Change]]:
+    """What a new device has to upload: so many inserts in as many messages as a device cuts them into."""
+    return [
         [_change(write, seed, number) for number, write in batch]
-        for batch in _batches(enumerate(item_writes(CHANGES, seed=seed), start=1))
+        for batch in _batches(enumerate(item_writes(changes, seed=seed), start=1))
     ]
+
+
+def seconds_to_upload(address: str, messages: Sequence[Sequence[upload_pb2.Change]]) -> float:
+    """Upload as a new device; the seconds from the first message to the last answer. All of it must be applied."""
     with SyncClient(address, uuid4()) as client:
         store_epoch = client.start_session().store_epoch
-        unanswered: deque[int] = deque()
-        applied = 0
+        unanswered = applied = 0
         started = time.perf_counter()
         with client.upload(store_epoch) as stream:
             for message in messages:
-                if len(unanswered) == AHEAD:
+                if unanswered == AHEAD:
                     applied += _applied(stream.receive())
-                    unanswered.popleft()
+                    unanswered -= 1
                 stream.send(message, settled_through=max(0, message[0].change_seq - 1 - AHEAD * BATCH))
-                unanswered.append(len(message))
-            while unanswered:
+                unanswered += 1
+            for _ in range(unanswered):
                 applied += _applied(stream.receive())
-                unanswered.popleft()
         seconds = time.perf_counter() - started
-    if applied != CHANGES:
-        raise RuntimeError(f"{applied:,} changes were applied, not {CHANGES:,}")
-    return CHANGES / seconds
+    expected = sum(map(len, messages))
+    if applied != expected:
+        raise RuntimeError(f"{applied:,} changes were applied, not {expected:,}")
+    return seconds
 
 
 def _applied(answers: Sequence[upload_pb2.ChangeAnswer]) -> int:

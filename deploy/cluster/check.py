@@ -29,6 +29,7 @@ from deploy.cluster.ports import (
     read_ports,
     target,
 )
+from deploy.cluster.scraping import read_figures
 from examples.flights_data import TABLES
 from syncline.client import SyncError, SyncRequest, SyncRequestClient, SyncRequestStatus
 from syncline.replica import Replica, ReplicaError
@@ -87,6 +88,9 @@ class _Check:
         live.add_row("by a worker", self._requests[-1], self._sync[0], *_figures(by_worker))
         self._console.print(live)
         self._console.print(f"the cluster holds: {loaded:,} records, {_DEVICES} devices, {2 * updates} live updates")
+        figures = patiently(lambda: read_figures(self._ports))
+        counted = ", ".join(f"{value:,.0f} {figure}" for figure, value in figures.items())
+        self._console.print(f"by the metrics of its programs, since each was started: {counted}")
 
     def _declare(self) -> None:
         """Add the object types of the check to those that there are."""
@@ -123,7 +127,7 @@ class _Check:
         server = self._everywhere[number % len(self._everywhere)]
         started = time.perf_counter()
         with Replica.open(self._path / f"device-{number}.db", server, attempts_max=ATTEMPTS_MAX) as replica:
-            report = replica.sync(scopes=["flights"])
+            report = patiently(lambda: replica.sync(scopes=["flights"]))
             self._add_row(f"device {number + 1}", server, report.total.received, time.perf_counter() - started)
             values, differences = count_differences(replica, self._rows)
         _require(not differences, f"device {number + 1} has what the source has: {differences:,} rows differ")

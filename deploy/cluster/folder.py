@@ -49,6 +49,11 @@ class Folder:
         return self.path / "traces.jsonl"
 
     @property
+    def prometheus(self) -> Path:
+        """What Prometheus needs to know to collect the metrics of all programs."""
+        return self.path / "prometheus.yml"
+
+    @property
     def secret_key(self) -> Path:
         """Encrypts the secrets of app enrollments."""
         return self.path / "secret_key"

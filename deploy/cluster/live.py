@@ -67,11 +67,14 @@ def watching(path: Path, target: str) -> Iterator[Arrivals]:
     """A device that follows the scope as long as the block lasts."""
     arrivals, at_first = Arrivals(), threading.Event()
 
+    def look() -> None:
+        for _ in replica.watch(scopes=[SCOPE]):
+            arrivals.saw(str(row[0]) for row in replica.query(f'SELECT id FROM "{SIGNAL.name}"'))  # noqa: S608
+            at_first.set()
+
     def follow() -> None:
         try:
-            for _ in replica.watch(scopes=[SCOPE]):
-                arrivals.saw(str(row[0]) for row in replica.query(f'SELECT id FROM "{SIGNAL.name}"'))  # noqa: S608
-                at_first.set()
+            patiently(look)  # once connected, a watch goes on by itself
         except Exception as error:  # noqa: BLE001 - it is raised where somebody waits
             arrivals.failed(error)
             at_first.set()
@@ -90,12 +93,12 @@ def watching(path: Path, target: str) -> Iterator[Arrivals]:
 def send_by_device(path: Path, target: str, arrivals: Arrivals, count: int) -> list[float]:
     """Write records on another device; how long each took from its local transaction to the device that watches."""
     with Replica.open(path, target, attempts_max=ATTEMPTS_MAX) as replica:
-        replica.sync(scopes=[SCOPE])
+        patiently(lambda: replica.sync(scopes=[SCOPE]))
         signals = replica.objects(SIGNAL.name)
 
         def write(key: str) -> None:
             signals.create({"id": key, "text": "written on a device"})
-            replica.push(scopes=[SCOPE])
+            patiently(lambda: replica.push(scopes=[SCOPE]))
 
         return _measure(write, arrivals, count)
 

@@ -15,7 +15,9 @@ REQUESTS: Final = ("requests-1", "requests-2")
 WORKERS: Final = ("worker-1", "worker-2")
 SYNC_PROXY: Final = "sync-proxy"
 REQUESTS_PROXY: Final = "requests-proxy"
-_NAMES: Final = ("postgres", *SYNC, *REQUESTS, SYNC_PROXY, REQUESTS_PROXY)
+METRICS: Final = {program: f"{program}-metrics" for program in (*SYNC, *REQUESTS, *WORKERS)}
+"""Where each of our programs shows its metrics, besides what it listens on."""
+_NAMES: Final = ("postgres", *SYNC, *REQUESTS, SYNC_PROXY, REQUESTS_PROXY, *METRICS.values())
 
 Ports = dict[str, int]
 """A port for each name."""
@@ -36,7 +38,7 @@ def choose_ports(file: Path, base: int | None) -> Ports:
                 "choose another --base-port, or none to take free ones"
             )
     else:
-        ports = read_ports(file) if file.exists() else {}
+        ports = json.loads(file.read_text()) if file.exists() else {}
         if set(ports) != set(_NAMES) or not all(map(_is_free, ports.values())):
             ports = _free_ports()
     file.write_text(json.dumps(ports, indent=1) + "\n")
@@ -47,12 +49,17 @@ def read_ports(file: Path) -> Ports:
     """The ports of a cluster that was started.
 
     Raises:
-        ClusterError: none ever was.
+        ClusterError: none ever was, or by a program that knows other ports.
     """
     try:
         ports: Ports = json.loads(file.read_text())
     except FileNotFoundError:
         raise ClusterError(f"there is no cluster in {file.parent}: `make cluster` starts one") from None
+    if set(ports) != set(_NAMES):
+        raise ClusterError(
+            f"the cluster in {file.parent} was started by another version of this program: "
+            "`make cluster-down`, then `make cluster`"
+        )
     return ports
 
 

@@ -18,6 +18,7 @@ from deploy.cluster.errors import ClusterError
 from deploy.cluster.folder import Folder
 from deploy.cluster.health import health
 from deploy.cluster.ports import (
+    METRICS,
     REQUESTS,
     REQUESTS_PROXY,
     SYNC,
@@ -30,6 +31,7 @@ from deploy.cluster.ports import (
     read_ports,
     target,
 )
+from deploy.cluster.scraping import write_prometheus_file
 from deploy.cluster.strays import MARK, end_processes, find_processes
 from deploy.cluster.supervisor import Supervisor
 from deploy.embedded_postgres import EmbeddedPostgres
@@ -71,6 +73,7 @@ def bring_up(folder: Folder, *, base_port: int | None, proxy: bool, tell: Tell) 
             raise ClusterError(f"the database of {folder.path} cannot be used: {error}") from error
         tell(f"the database is at version {version}")
         _write_environment(folder, ports)
+        write_prometheus_file(folder.prometheus, ports)
         programs = (*SYNC, *REQUESTS, *WORKERS, *(("haproxy",) if proxy else ()))
         for program in programs:
             supervisor.start_program(program)
@@ -156,6 +159,7 @@ def _write_environment(folder: Folder, ports: Ports) -> None:
         "REQUESTS_PROXY": address(ports, REQUESTS_PROXY),
         "SYNCLINE_DATABASE_URL": database_url(ports),
         "SYNCLINE_TRACE_FILE": str(folder.traces),
+        "METRICS": " ".join(address(ports, name) for name in METRICS.values()),
     }
     folder.environment.write_text("".join(f"export {name}='{value}'\n" for name, value in variables.items()))
 

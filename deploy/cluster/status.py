@@ -8,7 +8,7 @@ from rich.table import Table
 from deploy.cluster.errors import ClusterError
 from deploy.cluster.folder import Folder
 from deploy.cluster.health import health
-from deploy.cluster.ports import REQUESTS, REQUESTS_PROXY, SYNC, SYNC_PROXY, address, read_ports
+from deploy.cluster.ports import METRICS, REQUESTS, REQUESTS_PROXY, SYNC, SYNC_PROXY, address, read_ports
 from deploy.cluster.strays import find_processes
 from deploy.cluster.supervisor import Supervisor
 
@@ -30,7 +30,7 @@ def show_status(folder: Folder, console: Console) -> bool:
             )
         raise ClusterError(f"the cluster in {folder.path} is down: `make cluster` starts it")
     well = True
-    table = Table("program", "state", "pid", "up, s", "port", "health")
+    table = Table("program", "state", "pid", "up, s", "port", "metrics port", "health")
     for program in supervisor.programs():
         name = program.name
         if name == "haproxy" and program.state == "STOPPED":
@@ -40,8 +40,9 @@ def show_status(folder: Folder, console: Console) -> bool:
         well = well and runs and ready in ("", "SERVING")
         listens = [SYNC_PROXY, REQUESTS_PROXY] if name == "haproxy" else [name]
         listening = ", ".join(str(ports[each]) for each in listens if each in ports)
+        metrics = str(ports[METRICS[name]]) if name in METRICS else ""
         pid, up_s = (str(program.pid), str(program.up_s)) if runs else ("", "")
-        table.add_row(name, program.state, pid, up_s, listening, ready)
+        table.add_row(name, program.state, pid, up_s, listening, metrics, ready)
     console.print(table)
     console.print(f"logs in {folder.logs}, spans in {folder.traces}; for your shell: . {folder.environment}")
     return well

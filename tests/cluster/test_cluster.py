@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg
 import pytest
 
 from deploy.cluster.folder import Folder
-from deploy.cluster.strays import end_processes, find_processes
+from deploy.cluster.ports import METRICS, database_url, read_ports
+from deploy.cluster.strays import find_processes
 from deploy.cluster.supervisor import Supervisor
 from tests.harness.programs import running_program
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = [sys.executable, "-m", "deploy.cluster"]
-PARTS = ("sync-1", "requests-1", "worker-1", "postgres")
-"""One of each kind, killed one after the other while the check runs."""
+PARTS = ("requests-1", "worker-1", "postgres", "sync-1", "sync-2")
+"""What is killed one after the other while the check runs: one of each kind, and both servers of live updates."""
 
 
 class Ended(NamedTuple):
@@ -31,19 +32,6 @@ class Ended(NamedTuple):
 
     status: int
     output: str
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
-    """A folder that Postgres can reach when root runs the tests, which pytest's own are not."""
-    monkeypatch.setenv("SYNCLINE_LEASE_SECONDS", "3")  # a worker's death is to be noticed soon
-    path = Path(tempfile.mkdtemp(prefix="syncline-cluster-"))
-    folder = Folder(path)
-    try:
-        yield folder
-    finally:
-        end_processes(folder)
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def run(folder: Folder, *words: str) -> Ended:
@@ -74,7 +62,10 @@ def kill(folder: Folder, name: str) -> None:
 def test_a_check_passes_while_any_process_is_killed_and_nothing_is_left(folder: Folder) -> None:
     started = run(folder, "up")
     assert started.status == 0, started.output
-    assert run(folder, "status").status == 0
+    status = run(folder, "status")
+    assert status.status == 0
+    ports = read_ports(folder.ports)
+    assert all(str(ports[name]) in status.output for name in METRICS.values())
 
     command = [*CLUSTER, "check", "--rows", "300", "--updates", "40", "--folder", str(folder.path)]
     with running_program(command, stderr=subprocess.STDOUT) as check:
@@ -85,6 +76,9 @@ def test_a_check_passes_while_any_process_is_killed_and_nothing_is_left(folder: 
         assert check.process.wait() == 0, output
     assert "no difference" in output
     assert "80 live updates" in output
+    figures = re.search(r"by the metrics of its programs, .*: ([\d,]+) calls", output)
+    assert figures is not None
+    assert figures[1] != "0"
 
     # The supervisor dies: its programs go on, and are told from a cluster that runs.
     supervisor = int((folder.path / "supervisord.pid").read_text())
@@ -94,11 +88,22 @@ def test_a_check_passes_while_any_process_is_killed_and_nothing_is_left(folder: 
     assert orphaned.status == 1
     assert "the supervisor of" in orphaned.output
     assert "has died and left" in orphaned.output
-    ports = folder.ports.read_text()
     again = run(folder, "up")
     assert again.status == 0, again.output
     assert "are ended first" in again.output
-    assert folder.ports.read_text() == ports
+    assert read_ports(folder.ports) == ports
+
+    # The database is of a version that this program does not know: nothing of it joins.
+    with psycopg.connect(database_url(ports), autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer = run(folder, "up")
+    assert newer.status == 1
+    assert "is of the newer version 9999" in newer.output
+    for words in (["serve", "--listen", "127.0.0.1:0"], ["worker"]):
+        command = [sys.executable, "-m", "syncline.server", *words, "--database", database_url(ports)]
+        joining = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert joining.returncode == 1
+        assert "is of the newer version 9999" in joining.stderr
 
     assert run(folder, "down").status == 0
     assert find_processes(folder) == []

@@ -36,5 +36,13 @@ def test_a_folder_without_a_cluster_says_how_to_start_one(tmp_path: Path) -> Non
         read_ports(tmp_path / "ports.json")
 
 
+def test_a_cluster_of_another_version_is_told_from_one_of_this(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    file.write_text('{"postgres": 1}')
+    with pytest.raises(ClusterError, match=r"another version.*make cluster-down"):
+        read_ports(file)
+    assert choose_ports(file, None) == read_ports(file)
+
+
 def test_several_servers_are_one_target() -> None:
     assert target({"a": 1, "b": 2}, ("a", "b")) == "ipv4:127.0.0.1:1,127.0.0.1:2"

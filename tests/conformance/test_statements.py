@@ -7,7 +7,7 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from syncline.storage.sql import claiming, scheduling
+from syncline.storage.sql import claiming, scheduling, statistics
 from syncline.storage.sql.tables import CROSSING_INDEXES, metadata
 from tests.harness.statements import CROSSING_ACCOUNTS, strays
 
@@ -38,12 +38,13 @@ def test_texts_compare_by_code_point_on_postgres(table: Table) -> None:
     assert all('COLLATE "C"' in line for line in texts)
 
 
-def test_only_workers_look_across_accounts_and_only_for_what_is_due() -> None:
+def test_only_workers_look_across_accounts_for_what_is_due_and_operators_for_figures() -> None:
     assert {"app_enrollment_next_run_idx", "sync_request_due_idx", "sync_request_lease_idx"} == CROSSING_INDEXES
     assert len(claiming.CROSSING_ACCOUNTS) == 5
     tables = {table for statement in claiming.CROSSING_ACCOUNTS for table in strays(f"{statement} ")}
     assert tables == {"sync_request"}
     assert [strays(f"{statement} ") for statement in scheduling.CROSSING_ACCOUNTS] == [["app_enrollment"]]
+    assert all(str(statement).startswith(("SELECT", "WITH")) for statement in statistics.CROSSING_ACCOUNTS)
     assert all(strays(statement) == [] for statement in CROSSING_ACCOUNTS)
 
 

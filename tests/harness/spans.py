@@ -8,7 +8,8 @@ from threading import Event
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
@@ -33,12 +34,31 @@ class _Tracer(trace.Tracer):
         return self._real if _recording.is_set() else trace.NoOpTracer()
 
 
+class _OfThisRecording(SimpleSpanProcessor):
+    """Leaves out what an earlier test began: a handler or a call that it left behind may end at any time."""
+
+    def __init__(self, exporter: InMemorySpanExporter) -> None:
+        super().__init__(exporter)
+        self.begun: set[int] = set()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """See SpanProcessor."""
+        self.begun.add(span.get_span_context().span_id)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """See SpanProcessor."""
+        context = span.get_span_context()
+        if context is not None and context.span_id in self.begun:
+            super().on_end(span)
+
+
 class _Provider(trace.TracerProvider):
     """A process has one for good."""
 
     def __init__(self) -> None:
         self._real = TracerProvider(sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
-        self._real.add_span_processor(SimpleSpanProcessor(_exporter))
+        self.processor = _OfThisRecording(_exporter)
+        self._real.add_span_processor(self.processor)
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
         """See TracerProvider."""
@@ -74,6 +94,7 @@ def recorded_spans() -> Iterator[Spans]:
     if not _installed:
         _installed.append(_Provider())
         trace.set_tracer_provider(_installed[0])
+    _installed[0].processor.begun.clear()
     _exporter.clear()
     _recording.set()
     try:

@@ -26,7 +26,7 @@ class WireDevice:
         self.uuid = device_uuid or uuid4()
         self.channel = channel
         self.stub: sync_service_pb2_grpc.SyncServiceAsyncStub = sync_service_pb2_grpc.SyncServiceStub(channel)
-        self.metadata = (("syncline-device-uuid", str(self.uuid)),)
+        self.metadata: tuple[tuple[str, str], ...] = (("syncline-device-uuid", str(self.uuid)),)
 
     async def start(self, **fields: Any) -> sync_service_pb2.StartSessionResponse:
         """StartSession."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from syncline.data.canonical import canonical_text
-from syncline.data.changes import apply_edits
+from syncline.data.changes import Verdict, apply_edits
 from syncline.replica import change_log, numbering, objects, outbox, overlay, uploader
 from syncline.replica.change_log import LocalChange, LocalOperation, read_changes
 from syncline.replica.roll_back import RolledBack, roll_back
@@ -67,11 +67,12 @@ def settled_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
     late: list[tuple[Any, ...]] = []
     received = [0]
 
-    def store_late(self: Uploader, answers: Sequence[upload_pb2.ChangeAnswer], *rest: Any) -> None:
+    def store_late(self: Uploader, answers: Sequence[upload_pb2.ChangeAnswer], *rest: Any) -> Mapping[Verdict, int]:
         received[0] = max([received[0], *(answer.change_seq for answer in answers)])
         late.append((answers, *rest))
         if len(late) > 1:
-            store(self, *late.pop(0))
+            return store(self, *late.pop(0))
+        return {}
 
     def run_and_store(self: Uploader, store_epoch: str) -> None:
         late.clear()

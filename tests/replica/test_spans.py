@@ -134,10 +134,20 @@ def test_a_message_links_to_where_its_changes_were_made(replica: Replica, server
     assert len(writes) == 3  # what becomes of changes is noted without one
     assert {ids(link.context) for link in message.links} == {own_ids(write) for write in writes}
     assert len(message.links) == 3
-    assert message.attributes == {telemetry.CHANGES: 4}
+    assert message.attributes == {telemetry.CHANGES: 4, f"{telemetry.VERDICT_PREFIX}applied": 4}
     decided = only(spans, telemetry.SPAN_UPLOAD)
     rows = server.store.get_records("dev", "note", ["00000", "a"])
     assert [decode(row.trace_context or "") for row in rows] == [own_ids(decided)] * 2
+
+
+def test_a_message_tells_what_became_of_its_changes(replica: Replica, server: ServedStore, spans: Spans) -> None:
+    replica.objects("note").create({"id": "a"})
+    replica.objects("note").create({"id": "b"})
+    write_notes(server.store, {"a": "somebody else's"})
+    replica.push()
+    message = only(spans, telemetry.SPAN_UPLOAD_MESSAGE)
+    counts = {f"{telemetry.VERDICT_PREFIX}applied": 1, f"{telemetry.VERDICT_PREFIX}server_won": 1}
+    assert message.attributes == {telemetry.CHANGES: 2} | counts
 
 
 def test_a_message_that_is_not_answered_ends_its_span(replica: Replica, server: ServedStore, spans: Spans) -> None:

@@ -147,6 +147,7 @@ def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_end(
         _use(server)
 
         assert server.terminate() == 0
+        assert "dropped that should have gone to" in server.log
 
 
 def _lines(path: Path) -> list[SpanLine]:
@@ -168,6 +169,7 @@ def test_spans_of_all_processes_stand_in_one_file(tmp_path: Path) -> None:
         ]
         subprocess.run(command, check=True, env={**os.environ, "SYNCLINE_TRACE_FILE": str(file)})
         assert server.terminate() == 0
+        assert "dropped" not in server.log
 
     starts = [line for line in _lines(file) if line.name == "syncline.v1.SyncService/StartSession"]
     asked, answered = sorted(starts, key=lambda line: line.kind)
@@ -178,6 +180,20 @@ def test_spans_of_all_processes_stand_in_one_file(tmp_path: Path) -> None:
     assert answered.attributes["rpc.grpc.status_code"] == 0
     assert answered.instance
     assert answered.instance != asked.instance
+
+
+def test_an_import_leaves_its_spans_in_the_file(tmp_path: Path) -> None:
+    file, rows = tmp_path / "traces.jsonl", tmp_path / "planes.csv"
+    rows.write_text("tailnum,seats\nN1,55\n")
+    database = f"sqlite:///{tmp_path / 'server.db'}"
+    command = [sys.executable, "-m", "syncline.server", "import", str(rows), "--type", "planes", "--key", "tailnum"]
+    environment = {**os.environ, "SYNCLINE_TRACE_FILE": str(file), "SYNCLINE_DATABASE_URL": database}
+    subprocess.run(command, check=True, env=environment)
+
+    write, batch, imported = _lines(file)
+    assert (write.name, write.parent_span_id) == ("write_records record", batch.span_id)
+    assert (batch.name, batch.parent_span_id) == ("syncline.batch", imported.span_id)
+    assert (imported.name, imported.service, imported.parent_span_id) == ("syncline.import", "syncline-import", None)
 
 
 @pytest.mark.parametrize(

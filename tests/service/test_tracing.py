@@ -7,8 +7,10 @@ import gc
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -61,6 +63,11 @@ async def _act(word: bytes) -> bytes:
         case b"wait":
             WAITING.set()
             await asyncio.Event().wait()
+        case b"refuse late":
+            WAITING.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            raise SessionNotFound("no such session")
     return word
 
 
@@ -245,6 +252,16 @@ def _error(span: ReadableSpan) -> str | None:
     return None if error is None else str(error)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_refusal_that_nobody_hears_any_more_is_no_fault(address: str, spans: Spans, kind: str) -> None:
+    async with grpc.aio.insecure_channel(address) as plain:
+        call = _method(TracedAsyncChannel(plain), kind)(_request(kind, b"refuse late"), timeout=LONG)
+        await WAITING.wait()
+        call.cancel()
+        _, server = await _both(spans)
+    assert _error(server) is None
+
+
 async def test_a_call_that_cannot_begin_ends_its_span(spans: Spans) -> None:
     plain = grpc.insecure_channel("127.0.0.1:1")
     plain.close()
@@ -287,6 +304,31 @@ async def test_a_context_that_cannot_be_read_begins_a_new_trace(
     (server,) = [span for span in spans if span.kind is SpanKind.SERVER]
     assert (server.parent is not None) == goes_on
     assert (trace.format_trace_id(server.context.trace_id) in TRACEPARENT) == goes_on
+
+
+async def test_no_context_of_a_caller_disturbs_its_call(address: str, spans: Spans) -> None:
+    chance = Random(7)
+    contexts = [_spoilt(chance) for _ in range(300)]
+    async with grpc.aio.insecure_channel(address) as channel:
+        answers = [_method(channel, "unary_unary")(b"x", metadata=context) for context in contexts]
+        assert [await answer for answer in answers] == [b"x"] * len(contexts)
+
+    await _until(lambda: len(spans.all()) == len(contexts))
+    parents = [span.parent for span in spans if span.parent is not None]
+    assert 0 < len(parents) < len(contexts)
+    assert all(parent.is_valid and parent.is_remote for parent in parents)
+
+
+def _spoilt(chance: Random) -> tuple[tuple[str, str], ...]:
+    """A caller's context with anything in it changed, left out, put in, or said often."""
+    told = []
+    for name, value in (("traceparent", TRACEPARENT), ("tracestate", "a=1,b@c=2"), ("baggage", "k=v;p")):
+        letters = list(value)
+        for _ in range(chance.randrange(3)):
+            place = chance.randrange(len(letters))
+            letters[place : place + chance.randrange(3)] = chance.choices("-=,;%0fgF ~@", k=chance.randrange(3))
+        told += [(name, "".join(letters).strip() * chance.choice((1, 1, 1, 40)))] * chance.choice((0, 1, 1, 2))
+    return tuple(told)
 
 
 async def test_a_span_is_current_in_the_threads_of_the_store(spans: Spans) -> None:

@@ -23,6 +23,7 @@ from tests.harness.server import RunningApp, running_app
 from tests.harness.spans import Spans, recorded_spans
 from tests.harness.wire import WireDevice, note, notes
 from tests.service.requesting import request_calls, row
+from tests.service.uploading import insert, upload_once, verdicts
 
 _tracer = trace.get_tracer(__name__)
 
@@ -101,6 +102,8 @@ async def test_a_page_links_to_where_its_records_were_written(
     (page,) = (each for each in spans.named(telemetry.SPAN_PAGE) if each.links)
     assert [ids(link.context) for link in page.links] == written
     assert told(page, telemetry.ITEMS) == 6
+    records = [*notes(3), note("x"), note("y"), note("of nobody")]
+    assert told(page, telemetry.SIZE_BYTES) == sum(len(record.frame or b"") for record in records)
     assert told(page, telemetry.IS_CHECKPOINT) is True
     call = await ended(in_process_server, spans, "SyncService/ReadQueue")
     assert ids(page.parent) == ids(call.get_span_context())
@@ -113,10 +116,24 @@ async def test_a_page_links_to_32_contexts_at_most(
 ) -> None:
     written = write_in_spans(in_process_server, notes(40))
     await device.fetch(await device.start_id(), page_size=100)
+    call = await ended(in_process_server, spans, "SyncService/FetchQueue")
     page = only(spans, telemetry.SPAN_PAGE)
     assert [ids(link.context) for link in page.links] == written[:32]
-    call = await ended(in_process_server, spans, "SyncService/FetchQueue")
     assert ids(page.parent) == ids(call.get_span_context())
+
+
+async def test_nothing_is_noted_of_a_call_that_its_caller_does_not_sample(
+    device: WireDevice, in_process_server: RunningApp, spans: Spans
+) -> None:
+    device.metadata += (("traceparent", f"00-{'1' * 32}-{'2' * 16}-00"),)
+    assert verdicts(await upload_once(device, insert(1, "a", "note", id="a"))) == ["APPLIED"]
+    device.metadata = device.metadata[:1]
+    (page,) = await device.sync()
+    assert page.count == 1
+    await ended(in_process_server, spans, "SyncService/ReadQueue")
+    assert not spans.named(telemetry.SPAN_UPLOAD)
+    assert not spans.named("syncline.v1.SyncService/Upload")
+    assert not only(spans, telemetry.SPAN_PAGE).links
 
 
 # Runs of sync requests
@@ -191,6 +208,34 @@ def test_a_run_that_lost_its_lease_says_so(site: Site, spans: Spans) -> None:
     site.runner.run(late)
     run = spans.named(telemetry.SPAN_RUN)[-1]
     assert (events(run), run.status.status_code) == ([telemetry.EVENT_LEASE_LOST], trace.StatusCode.ERROR)
+
+
+def test_a_batch_that_goes_elsewhere_links_to_where_its_records_were_written(site: Site, spans: Spans) -> None:
+    written = []
+    for key in ("k0", "k1", "k2"):
+        with _tracer.start_as_current_span("write") as span:
+            site.store.write_records(ACCOUNT, [note(key)])
+            written.append(ids(span.get_span_context()))
+    site.store.write_records(ACCOUNT, [note("of nobody")])
+    site.enroll(batch=2, behind=1)
+    assert site.run(site.ask(Operation.WRITE)).result_message == "4 written"
+    batches = spans.named(telemetry.SPAN_BATCH)
+    assert [[ids(link.context) for link in batch.links] for batch in batches] == [written[:2], written[2:], []]
+    assert [told(batch, telemetry.ROWS_READ) for batch in batches] == [2, 2, 0]
+
+
+def test_a_run_of_a_retry_links_to_what_asked_for_the_first_time(site: Site, spans: Spans) -> None:
+    site.enroll(rows=1)
+    asked = []
+    first_id = ""
+    for _ in range(2):
+        with _tracer.start_as_current_span("ask") as span:
+            first_id = site.ask(trace_context=current_trace_context(), retry_of=first_id or None)
+            asked.append(ids(span.get_span_context()))
+        site.runner.run(site.claim())
+    first, again = spans.named(telemetry.SPAN_RUN)
+    assert (ids(first.parent), list(first.links)) == (asked[0], [])
+    assert (ids(again.parent), [ids(link.context) for link in again.links]) == (asked[1], asked[:1])
 
 
 async def test_a_worker_outside_links_to_what_asked_for_its_work(store: Store, spans: Spans) -> None:

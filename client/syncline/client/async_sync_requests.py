@@ -29,6 +29,7 @@ from syncline.client.request_messages import (
     watch_request,
 )
 from syncline.client.request_models import BatchPlace, Detail, Id, OnMatch, SourceRow, SyncOperation, SyncRequest
+from syncline.client.tracing import allow_cancel
 from syncline.client.watching import Watching
 from syncline.v1.sync_request_service_pb2_grpc import SyncRequestServiceStub
 
@@ -292,6 +293,7 @@ class AsyncSyncRequestClient(AsyncConnection):
         request = watch_request(sync_request_id)
         while True:
             call = self._stub().WatchSyncRequest(request, timeout=watching.left_s(), metadata=self._endpoint.metadata())
+            allow_cancel(call)
             error: SyncError
             try:
                 async for message in call:

@@ -57,16 +57,19 @@ class CallSpan:
         """The caller's metadata, with the span's context."""
         self.sent = 0
         self.received = 0
+        self.may_be_cancelled = False
+        """Is it no failure if the call ends by being cancelled?"""
         self._span = span
         self._stream = stream
         self._ending = threading.Lock()
         self._ended = False
 
     def end(self, code: grpc.StatusCode) -> None:
-        """The call has this status: to a caller, each but OK is an error."""
+        """The call has this status: to a caller, each but OK is an error, CANCELLED if it was to have an answer."""
         if self._first_end():
             self._span.set_attribute(RPC_STATUS_CODE, code.value[0])
-            self._close(None if code is grpc.StatusCode.OK else code.name)
+            is_well = code is grpc.StatusCode.OK or (code is grpc.StatusCode.CANCELLED and self.may_be_cancelled)
+            self._close(None if is_well else code.name)
 
     def fail(self, error: BaseException) -> None:
         """The call ended with this exception."""

@@ -12,6 +12,7 @@ import grpc
 
 from syncline.client.failures import error_from_call
 from syncline.client.pages import Page
+from syncline.client.tracing import allow_cancel
 from syncline.v1 import queue_pb2, sync_service_pb2
 
 
@@ -31,6 +32,7 @@ class PageStream:
     def __init__(self, call: _Call) -> None:
         self._call = call
         self._cancelled = False
+        allow_cancel(call)
 
     def __iter__(self) -> Self:
         return self
@@ -67,6 +69,7 @@ class AsyncPageStream:
     def __init__(self, call: grpc.aio.UnaryStreamCall[sync_service_pb2.ReadQueueRequest, queue_pb2.QueuePage]) -> None:
         self._call = call
         self._cancelled = False
+        allow_cancel(call)
 
     def __aiter__(self) -> Self:
         return self

@@ -100,6 +100,12 @@ class TracedAsyncChannel(grpc.aio.Channel):
         await self._channel.__aexit__(kind, error, traceback)
 
 
+def allow_cancel(call: object) -> None:
+    """Say of an open stream that its caller lacks nothing if it ends it now or later: the span is no failure then."""
+    if isinstance(call, _Responses | _AsyncResponses):
+        call.span.may_be_cancelled = True
+
+
 _Count = Callable[[Any, CallSpan], Any]
 """Makes what the call is given of what its caller gives: one request, or requests to be counted."""
 
@@ -231,7 +237,7 @@ class _Responses:
 
     def __init__(self, call: Any, span: CallSpan) -> None:
         self._call = call
-        self._span = span
+        self.span = span
 
     def __iter__(self) -> Self:
         return self
@@ -240,17 +246,17 @@ class _Responses:
         try:
             response = next(self._call)
         except StopIteration:
-            self._span.end(grpc.StatusCode.OK)
+            self.span.end(grpc.StatusCode.OK)
             raise
         except grpc.RpcError as error:
-            self._span.fail(error)
+            self.span.fail(error)
             raise
-        self._span.received += 1
+        self.span.received += 1
         return response
 
     def cancel(self) -> None:
         self._call.cancel()
-        self._span.end(self._call.code())  # there is one now: this one, or that of a call that had ended
+        self.span.end(self._call.code())  # there is one now: this one, or that of a call that had ended
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -264,17 +270,17 @@ class _AsyncResponses:
 
     def __init__(self, call: Any, span: CallSpan) -> None:
         self._call = call
-        self._span = span
+        self.span = span
 
     async def read(self) -> Any:
         response = await self._call.read()
         if response is not grpc.aio.EOF:
-            self._span.received += 1
+            self.span.received += 1
         return response
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async for response in self._call:
-            self._span.received += 1
+            self.span.received += 1
             yield response
 
     def __getattr__(self, name: str) -> Any:

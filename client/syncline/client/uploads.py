@@ -12,6 +12,7 @@ import grpc
 
 from syncline.client.errors import CallCancelled, Failure
 from syncline.client.failures import error_from_call
+from syncline.client.tracing import allow_cancel
 from syncline.client.upload_messages import AsyncOutgoing, Outgoing, Unanswered
 from syncline.v1 import upload_pb2
 
@@ -84,6 +85,8 @@ class UploadStream:
 
     def cancel(self) -> None:
         """End the call, whatever is in flight. May be called from another thread, and more than once."""
+        if not self._unanswered:
+            allow_cancel(self._call)
         self._call.cancel()
 
     def __enter__(self) -> Self:
@@ -96,6 +99,8 @@ class UploadStream:
         self._outgoing.end()
         if kind is not None:
             self.cancel()
+        elif not self._unanswered:
+            allow_cancel(self._call)  # it is, once nobody holds it
 
 
 class AsyncUploadStream:
@@ -168,6 +173,8 @@ class AsyncUploadStream:
 
     def cancel(self) -> None:
         """End the call, whatever is in flight. May be called more than once."""
+        if not self._unanswered:
+            allow_cancel(self._call)
         self._call.cancel()
 
     async def __aenter__(self) -> Self:
@@ -180,6 +187,8 @@ class AsyncUploadStream:
         self._outgoing.end()
         if kind is not None:
             self.cancel()
+        elif not self._unanswered:
+            allow_cancel(self._call)  # it is, once nobody holds it
 
     def __del__(self) -> None:
         # gRPC's own asyncio call is part of a cycle, so that it would live on until the next garbage collection.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Lock
@@ -206,8 +206,8 @@ class Uploader:
                 if not unanswered:
                     break
                 answers = stream.receive()
-                with unanswered.answered(len(answers)):
-                    self._store(answers, place)
+                with unanswered.answered(len(answers)) as span:
+                    _tell(span, self._store(answers, place))
             else:
                 stream.cancel()
                 return
@@ -245,7 +245,7 @@ class Uploader:
             SyncEvent(Phase.UPLOAD_BATCH_SENT, scopes=scopes, changes=len(batch), batches=self._batches_sent)
         )
 
-    def _store(self, answers: list[upload_pb2.ChangeAnswer], place: outbox.Place) -> None:
+    def _store(self, answers: list[upload_pb2.ChangeAnswer], place: outbox.Place) -> dict[Verdict, int]:
         """Store what came back, and count it."""
         with self._transaction() as connection:
             decided = store_answers(connection, self._local.schema(), answers)
@@ -275,6 +275,7 @@ class Uploader:
             )
         )
         self._abort(decided)
+        return verdicts
 
     def _abort(self, decided: list[Decided]) -> None:
         """End the upload of scopes whose task says so."""
@@ -300,13 +301,13 @@ class _OnTheWay:
         self._messages.append((changes, span))
 
     @contextmanager
-    def answered(self, changes: int) -> Iterator[None]:
-        """So many changes of the first have an answer, which the block stores."""
+    def answered(self, changes: int) -> Iterator[trace.Span]:
+        """So many changes of the first, whose span this is, have an answer, which the block stores."""
         left, span = self._messages.popleft()
         if left > changes:
             self._messages.appendleft((left - changes, span))
         try:
-            yield
+            yield span
         finally:
             if left <= changes:
                 span.end()
@@ -326,3 +327,9 @@ def _message_span(batch: Sequence[upload_pb2.Change], contexts: Iterable[str]) -
     return _tracer.start_span(
         telemetry.SPAN_UPLOAD_MESSAGE, links=links(contexts), attributes={telemetry.CHANGES: len(batch)}
     )
+
+
+def _tell(span: trace.Span, verdicts: Mapping[Verdict, int]) -> None:
+    """Say in a message's span what became of its changes. It is answered at once, or up to where the stream ends."""
+    for verdict, count in verdicts.items():
+        span.set_attribute(telemetry.VERDICT_PREFIX + verdict.value, count)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
+from syncline.telemetry.reporting import ReportingExporter
 from syncline.telemetry.resource import process_resource
+from syncline.telemetry.waiting_spans import WaitingSpans
 
 _FLUSH_SECONDS_MAX = 3.0
 """How long the end of a process waits for its last spans."""
@@ -20,7 +21,9 @@ _FILE_DELAY_MS = 200
 class Tracing:
     """The spans of this process, from here on; the end of the process ends them by `shut_down`."""
 
-    def __init__(self, service: str, exporters: Sequence[SpanExporter], files: Sequence[SpanExporter]) -> None:
+    def __init__(
+        self, service: str, exporters: Sequence[ReportingExporter], files: Sequence[ReportingExporter]
+    ) -> None:
         """Set it up, with the limits and the sampler that `OTEL_*` tell.
 
         Args:
@@ -32,10 +35,12 @@ class Tracing:
             ValueError: one of `OTEL_*` makes no sense.
         """
         self._provider = TracerProvider(resource=process_resource(service), shutdown_on_exit=False)
-        for exporter in files:  # first: in the end they are written in this order
-            self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_FILE_DELAY_MS))
-        for exporter in exporters:
-            self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._waiting = [  # files first: in the end they are written in this order
+            *(WaitingSpans(exporter, delay_ms=_FILE_DELAY_MS) for exporter in files),
+            *(WaitingSpans(exporter) for exporter in exporters),
+        ]
+        for waiting in self._waiting:
+            self._provider.add_span_processor(waiting)
         trace.set_tracer_provider(self._provider)
 
     def shut_down(self) -> None:
@@ -44,3 +49,5 @@ class Tracing:
         ending = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         ending.start()
         ending.join(_FLUSH_SECONDS_MAX)
+        for waiting in self._waiting:
+            waiting.give_up()

@@ -1,4 +1,4 @@
-"""Telling that spans cannot be exported: once when it begins, once when it is over."""
+"""Telling that spans cannot be exported: once when it begins, once when it is over, and how many were dropped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from syncline.telemetry.dropped_spans import DroppedSpans
 
 Tell = Callable[[str], None]
 
@@ -19,7 +21,7 @@ class ReportingExporter(SpanExporter):
         Args:
             exporter: It may be slow, fail, and raise.
             where: Where the spans go, for people.
-            failed: Told, with a sentence, when an export failed and the one before did not.
+            failed: Told, with a sentence, when an export failed and the one before did not, and what was dropped.
             works_again: Told, with a sentence, when it is the other way round.
         """
         self._exporter = exporter
@@ -27,6 +29,10 @@ class ReportingExporter(SpanExporter):
         self._failed = failed
         self._works_again = works_again
         self._failing = False
+        self.dropped = DroppedSpans(where, failed)
+        """What this exporter did not take; whoever hands it spans adds what it had no room for."""
+        self.handled = 0
+        """How many spans it was given and is done with."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """See SpanExporter."""
@@ -41,6 +47,10 @@ class ReportingExporter(SpanExporter):
         elif self._failing and not failing:
             self._works_again(f"spans are exported to {self._where} again")
         self._failing = failing
+        self.handled += len(spans)
+        if failing:
+            self.dropped.add(len(spans))
+        self.dropped.tell()
         return result
 
     def shutdown(self) -> None:

@@ -18,8 +18,12 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, *, setting: str = "listen") -> Address:
     """Read `HOST:PORT`; an IPv6 address stands in brackets.
+
+    Args:
+        text: As the operator wrote it.
+        setting: Where.
 
     Raises:
         SettingsInvalid: it is none.
@@ -27,7 +31,7 @@ def parse_address(text: str) -> Address:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
-        raise SettingsInvalid(f"listen: must be HOST:PORT, such as 127.0.0.1:7400, not {text!r}")
+        raise SettingsInvalid(f"{setting}: must be HOST:PORT, such as 127.0.0.1:7400, not {text!r}")
     return Address(host, int(port))
 
 

@@ -22,6 +22,7 @@ from syncline.server.environment import Environment
 from syncline.server.errors import SettingsInvalid
 from syncline.server.interceptors.errors import ErrorInterceptor
 from syncline.server.interceptors.load import LoadInterceptor
+from syncline.server.interceptors.measuring import MeasuringInterceptor
 from syncline.server.interceptors.tracing import TracingInterceptor
 from syncline.server.limits import MESSAGE_BYTES_MAX
 from syncline.server.notify import open_notifier
@@ -32,6 +33,8 @@ from syncline.server.resolvers import load_resolvers
 from syncline.server.schema.service import SchemaServicer
 from syncline.server.store_threads import StoreThreads
 from syncline.server.sync.service import SyncServicer
+from syncline.server.telemetry.instruments import metrics_are_on
+from syncline.server.telemetry.statistics import look_at_statistics
 from syncline.storage import Store
 from syncline.v1 import (
     app_enrollment_service_pb2,
@@ -92,6 +95,7 @@ class App:
         self._server = grpc.aio.server(
             interceptors=[
                 TracingInterceptor(),
+                *((MeasuringInterceptor(),) if metrics_are_on() else ()),
                 ErrorInterceptor(),
                 LoadInterceptor(calls_max=settings.calls_max, streams_max=settings.streams_max),
             ],
@@ -145,6 +149,8 @@ class App:
         self._run("sweep", lambda: sweep(self._env), settings.sweep_minutes * 60)
         if settings.services is not Services.SYNC:
             self._run("sweep requests", lambda: sweep_requests(self._env), settings.sweep_minutes * 60)
+        if metrics_are_on():
+            self._run("look at statistics", lambda: look_at_statistics(self._env), settings.statistics_seconds)
         if self._worker is not None:
             self._worker.start()
         self._env.notifier.start()

@@ -164,6 +164,13 @@ class Settings(BaseSettings):
         default="",
         description="A file to append spans to, a line of JSON each; many processes may share it. None: no file.",
     )
+    metrics_listen: str = Field(
+        default="",
+        description="Address and port to show metrics on, to Prometheus; port 0 takes a free one. None: nowhere.",
+    )
+    statistics_seconds: float = Field(
+        default=30, gt=0, description="How often a server that has metrics looks at how much waits in the database."
+    )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = Field(
         default=LogFormat.TEXT, description="`text` for people, `json` for machines. To stderr."

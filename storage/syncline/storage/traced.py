@@ -1,4 +1,4 @@
-"""A store whose calls are spans: when a traced piece of work calls it, and only then.
+"""A store whose calls are measured, and are spans when a traced piece of work calls it, and only then.
 
 The span of a call is never the current one: records that are written carry the context of the work that wrote them.
 No span tells any data, or a name of a record.
@@ -24,12 +24,14 @@ from syncline.storage.contract import (
     RecordStore,
     ScheduleStore,
     SchemaStore,
+    StatisticsStore,
     Store,
     SyncRequestStore,
     UploadStore,
     WorkStore,
 )
 from syncline.storage.errors import StoreError, StoreUnavailable
+from syncline.storage.measured_calls import measured_call
 from syncline.storage.models import AckOutcome, QueueRead, WriteResult
 from syncline.storage.upload_models import UploadOutcome
 
@@ -48,6 +50,7 @@ _COLLECTIONS: Final[Mapping[type, str]] = {
     RecordStore: "record",
     ScheduleStore: "app_enrollment",
     SchemaStore: "object_type",
+    StatisticsStore: "device_position",
     SyncRequestStore: "sync_request",
     UploadStore: "record",
     WorkStore: "sync_request",
@@ -58,7 +61,7 @@ _tracer = trace.get_tracer(telemetry.SCOPE)
 
 
 def traced(store: Store, system: str) -> Store:
-    """The store, with a span for each call that is made within one.
+    """The store, with its calls measured, and a span for each that is made within one.
 
     Args:
         store: does the work. It is closed with what this answers.
@@ -68,9 +71,9 @@ def traced(store: Store, system: str) -> Store:
 
 
 def traced_calls() -> dict[str, str]:
-    """The calls of the contract that are traced, each with its table; empty where a part has none."""
+    """The calls of the contract that are traced, each with its table."""
     themes = [theme for theme in Store.__mro__ if theme is not Store and theme.__module__ not in ("typing", "builtins")]
-    return {name: _COLLECTIONS.get(theme, "") for theme in themes for name in vars(theme) if not name.startswith("_")}
+    return {name: _COLLECTIONS[theme] for theme in themes for name in vars(theme) if not name.startswith("_")}
 
 
 class _TracedStore:
@@ -80,14 +83,17 @@ class _TracedStore:
         self.check_version = store.check_version
         self.close = store.close
         for name, collection in traced_calls().items():
-            setattr(self, name, _traced_call(getattr(store, name), name, collection, system))
+            call = measured_call(getattr(store, name), name, system)
+            setattr(self, name, _traced_call(call, name, collection, system))
 
 
 def _traced_call(call: Callable[P, T], name: str, collection: str, system: str) -> Callable[P, T]:
-    attributes = {telemetry.DB_SYSTEM_NAME: system, telemetry.DB_OPERATION_NAME: name}
-    if collection:
-        attributes[telemetry.DB_COLLECTION_NAME] = collection
-    span_name = f"{name} {collection}".rstrip()
+    attributes = {
+        telemetry.DB_SYSTEM_NAME: system,
+        telemetry.DB_OPERATION_NAME: name,
+        telemetry.DB_COLLECTION_NAME: collection,
+    }
+    span_name = f"{name} {collection}"
 
     def traced_call(*args: P.args, **kwargs: P.kwargs) -> T:
         if not trace.get_current_span().is_recording():

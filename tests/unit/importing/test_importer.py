@@ -8,14 +8,18 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from opentelemetry import trace
 
+from syncline.data import telemetry
 from syncline.data.schema import Field, FieldType, ObjectType, Schema
+from syncline.data.trace_context import decode
 from syncline.server.importing.errors import BadLine, ImportRefused, SourceError
 from syncline.server.importing.importer import ImportResult, import_source
 from syncline.server.importing.progress import Phase
 from syncline.server.importing.sources import CsvSource, JsonLinesSource, Source
 from syncline.storage import Store, open_store
 from syncline.v1.frame_pb2 import Frame
+from tests.harness.spans import recorded_spans
 
 PLANES = ObjectType(
     "planes",
@@ -55,6 +59,26 @@ def test_rows_become_records(store: Store) -> None:
         object_type="planes", key="N1", bucket="", modified_at_us=5, data=b'{"seats":55,"tailnum":"N1"}'
     )
     assert record.modified_at == 5
+
+
+def test_records_keep_the_context_of_the_batch_that_brought_them(store: Store) -> None:
+    with recorded_spans() as spans:
+        result = _import(store, b"tailnum,seats\nN1,55\nN2,many\n", skip_bad=True)
+        with pytest.raises(ImportRefused):
+            _import(store, b"tailnum,seats\nN3,many\n")
+    assert result.failed == 1
+    imported, refused = spans.named(telemetry.SPAN_IMPORT)
+    (batch,) = spans.named(telemetry.SPAN_BATCH)
+    assert batch.parent == imported.get_span_context()
+    counts = {telemetry.ROWS_WRITTEN: 1, telemetry.ROWS_SKIPPED: 0}
+    assert batch.attributes == counts | {telemetry.ROWS_READ: 1}
+    assert imported.attributes == counts | {telemetry.ROWS_READ: 2, telemetry.ROWS_FAILED: 1}
+    assert refused.attributes == {telemetry.ERROR_TYPE: "ImportRefused"}
+    assert refused.status.status_code is trace.StatusCode.ERROR
+    (record,) = store.get_records("acme", "planes", ["N1"])
+    context = batch.get_span_context()
+    assert context is not None
+    assert decode(record.trace_context or "") == (context.trace_id, context.span_id)
 
 
 def test_a_second_import_writes_only_what_changed(store: Store) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from syncline.server.sync.paging import Page, PageEnd
 from syncline.server.sync.window import AckWindow
-from syncline.storage.models import Feed, Interval, Position
+from syncline.storage.models import AckInterval, Feed, FeedItem, Interval, Position
 from syncline.v1 import queue_pb2
 
 FEED = Feed("main", "")
@@ -55,3 +57,16 @@ def test_pages_of_nothing_but_redelivered_items_are_not_counted() -> None:
     window.add(page())
 
     assert not window.is_full()
+
+
+def test_of_live_pages_it_is_told_once_when_they_were_written_of_the_newest_only() -> None:
+    window = AckWindow(2)
+    for revision in (10, 20, 30):
+        items = tuple(FeedItem(number, 1, b"", "note", "a", modified_at=number * 100) for number in (1, revision))
+        window.add_live(replace(page((1, revision)), items=(items,)))
+    window.add(page((1, 40)))
+
+    assert window.taken(AckInterval(2, 0, 40)) == []
+    assert window.taken(AckInterval(1, 20, 40)) == [3_000]
+    assert window.taken(AckInterval(1, 0, 40)) == [2_000]
+    assert window.taken(AckInterval(1, 0, 40)) == []

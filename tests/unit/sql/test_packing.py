@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from syncline.storage.models import Feed, Interval, Position, SessionFeed
 from syncline.storage.sql.packing import (
+    count_intervals,
     pack_cursors,
     pack_intervals,
     pack_session_feeds,
@@ -42,6 +43,7 @@ positions = st.builds(
 @given(interval_lists())
 def test_intervals(intervals: tuple[Interval, ...]) -> None:
     assert unpack_intervals(pack_intervals(intervals)) == intervals
+    assert count_intervals(pack_intervals(intervals)) == len(intervals)
 
 
 def test_a_thousand_near_gaps_are_small() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from syncline.data.changes import Operation, Verdict
 from syncline.data.schema import ConflictPolicy, Field, FieldType, ObjectType, Schema
+from syncline.storage.conformance.tenant import opening
 from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import NewRequest, RequestQuery
 from syncline.storage.request_models import Operation as RequestOperation
@@ -31,6 +32,7 @@ from syncline.storage.sql import (
     request_details,
     request_lists,
     scheduling,
+    statistics,
     uploading,
     writing,
 )
@@ -317,6 +319,35 @@ def test_what_brings_a_record_is_looked_up_by_index(requests: Connection, analyz
     for statement in (bringers._DETAIL, bringers._SOURCE, bringers._COUNTED):
         plan = _plan(requests, statement, values)
         assert not re.search(r"Seq Scan on (record_source|sync_request_detail)|SCAN (?!json_each)", plan)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_figures_of_requests_are_read_off_an_index(requests: Connection, analyzed: bool) -> None:
+    if analyzed:
+        requests.execute(text("ANALYZE"))
+    for statement in (statistics._COUNTS, statistics._OLDEST_DUE, statistics._FAILING):
+        plan = _plan(requests, statement, {"now": 5})
+        assert not re.search(r"Seq Scan on sync_request|SCAN sync_request$", plan, re.MULTILINE), plan
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_figures_of_feeds_look_at_the_ends_of_an_index(connection: Connection, analyzed: bool) -> None:
+    store = SqlStore(
+        open_database(connection.engine.url.render_as_string(hide_password=False), durable=False), max_rejections=5
+    )
+    for _ in range(50):
+        device_uuid = uuid4()
+        store.register_device("a", device_uuid, now=1)
+        store.open_queue("a", device_uuid, opening(now=1))
+    store.close()
+    if analyzed:
+        connection.execute(text("ANALYZE"))
+    queues = _plan(connection, statistics._QUEUES, {"seen_since": 0})
+    assert len(re.findall("record_feed_idx", queues)) == 2, queues  # the newest row, and the first that is not passed
+    counts = _plan(connection, statistics._COUNTS, {})
+    assert "record_tombstone_idx" in counts
+    for plan in (queues, counts):
+        assert not re.search(r"Seq Scan on record|SCAN record$", plan, re.MULTILINE), plan
 
 
 def test_refused_changes_of_a_device_are_looked_up_by_number(connection: Connection) -> None:

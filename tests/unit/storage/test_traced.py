@@ -8,12 +8,13 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 
-from syncline.data import telemetry
+from syncline.data import metrics, telemetry
 from syncline.server.records import record_write
 from syncline.storage import Store, open_store
 from syncline.storage.errors import RequestNotFound, StoreUnavailable
 from syncline.storage.trace_context import current_trace_context
 from syncline.storage.traced import traced, traced_calls
+from tests.harness.metrics import recorded_metrics
 from tests.harness.server import NOTES, declare_notes
 from tests.harness.spans import Spans, recorded_spans
 
@@ -42,6 +43,7 @@ def only(spans: Spans, name: str) -> ReadableSpan:
 def test_every_call_of_the_contract_is_traced(store: Store) -> None:
     calls = {name for name in dir(Store) if not name.startswith("_")} - {"check_version", "close"}
     assert traced_calls().keys() == calls
+    assert all(traced_calls().values()), "each is about a table"
     assert all(callable(getattr(store, name)) for name in calls)
 
 
@@ -90,3 +92,21 @@ def test_a_store_that_fails_is_one(spans: Spans) -> None:
         traced(store, "postgresql").get_head("dev")
     store.close()
     assert only(spans, "get_head account").status.status_code is trace.StatusCode.ERROR
+
+
+def test_every_call_is_measured_traced_or_not(store: Store) -> None:
+    unavailable = traced(open_store("postgresql://nobody@127.0.0.1:1/none"), "postgresql")
+    with recorded_metrics() as counted:
+        store.write_records("dev", WRITES)
+        store.get_head("dev")
+        with pytest.raises(RequestNotFound):
+            store.get_request("dev", "none")
+        with pytest.raises(StoreUnavailable):
+            unavailable.get_head("dev")
+        assert counted.counts(metrics.STORE_CALL_DURATION) == {
+            ("memory", "write_records", ""): 1,
+            ("memory", "get_head", ""): 1,
+            ("memory", "get_request", ""): 1,
+            ("postgresql", "get_head", "StoreUnavailable"): 1,
+        }
+    unavailable.close()

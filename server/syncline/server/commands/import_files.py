@@ -14,8 +14,10 @@ from rich.progress import Progress as ProgressBars
 from rich.table import Column, Table
 
 from syncline.data.schema import ObjectType
+from syncline.data.telemetry import SERVICE_IMPORT
 from syncline.server.commands.account_store import AccountStore, account_store
 from syncline.server.commands.options import Account, Database
+from syncline.server.config import load_settings
 from syncline.server.environment import now_us
 from syncline.server.importing.archives import open_sources
 from syncline.server.importing.declaring import target_object_type
@@ -23,6 +25,8 @@ from syncline.server.importing.errors import BadLine, ImportRefused, SourceError
 from syncline.server.importing.importer import ImportResult, import_source
 from syncline.server.importing.progress import Phase, Progress, silent
 from syncline.server.importing.sources import Source
+from syncline.server.telemetry.setup import tracing
+from syncline.telemetry.quiet import quieten_opentelemetry
 
 FilesArgument = Annotated[
     list[Path], typer.Argument(help="CSV (.csv), JSON lines (.jsonl, .ndjson), or zip files of them.", metavar="FILE…")
@@ -71,7 +75,13 @@ def import_files(
     imported only with --skip-bad.
     """
     nulls = tuple(null or ())
-    with account_store(database=database, account=account) as target, _progress_bars() as progress:
+    settings = load_settings(database_url=database, account=account)
+    quieten_opentelemetry()
+    with (
+        tracing(settings, SERVICE_IMPORT, warn=_warn),
+        account_store(database=database, account=account) as target,
+        _progress_bars() as progress,
+    ):
         sources = [source for file in files for source in open_sources(file)]
         names = tuple(name.strip() for name in key.split(",") if name.strip())
         object_type, inferred = target_object_type(
@@ -134,6 +144,10 @@ def _progress_bars() -> Iterator[Progress]:
             bars.update(task, description=phase.value, completed=done, total=total, rows=rows)
 
         yield show
+
+
+def _warn(text: str) -> None:
+    _errors.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_inferred(object_type: ObjectType) -> None:

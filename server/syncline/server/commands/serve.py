@@ -20,6 +20,7 @@ from syncline.server.errors import SettingsInvalid
 from syncline.server.garbage import collect_seldom
 from syncline.server.logs import set_up_logs
 from syncline.server.opening import is_new_sqlite_file, open_settings_store
+from syncline.server.telemetry.metrics_setup import metering
 from syncline.server.telemetry.setup import tracing
 from syncline.storage import Store
 from syncline.storage.sql.migrating import migrate
@@ -69,7 +70,8 @@ def serve(
         _log.info("created the database", database=settings.database_url, version=version)
     sys.setswitchinterval(_SWITCH_SECONDS)
     collect_seldom()
-    with tracing(settings, _SERVICE_NAMES[settings.services]):
+    service = _SERVICE_NAMES[settings.services]
+    with tracing(settings, service), metering(settings, service):
         store = open_settings_store(settings)
         try:
             store.create_account(settings.account)

@@ -21,6 +21,7 @@ from syncline.server.requests.connectors.registry import Connectors, load_connec
 from syncline.server.requests.runner import Runner
 from syncline.server.requests.waking import wake_worker
 from syncline.server.requests.worker import Worker
+from syncline.server.telemetry.metrics_setup import metering
 from syncline.server.telemetry.setup import tracing
 from syncline.storage import Store
 
@@ -47,7 +48,7 @@ def worker(
     set_up_logs(settings.log_level, settings.log_format)
     connectors, secrets = load_connectors(), secret_box(settings)
     collect_seldom()
-    with tracing(settings, SERVICE_WORKER):
+    with tracing(settings, SERVICE_WORKER), metering(settings, SERVICE_WORKER):
         store = open_settings_store(settings)
         try:
             asyncio.run(work(settings, store, connectors, secrets))

@@ -13,9 +13,13 @@ the mark of a primary key that was chosen too short.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from opentelemetry import trace
+
+from syncline.data import telemetry
 from syncline.data.errors import DataError
 from syncline.data.schema import ObjectType
 from syncline.server.importing.conversion import row_converter
@@ -28,6 +32,8 @@ from syncline.server.importing.spool import WriteSpool
 from syncline.server.records import RecordEncoder
 from syncline.storage import Store
 from syncline.storage.models import WriteOutcome
+
+_tracer = trace.get_tracer(telemetry.SCOPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,18 @@ def import_source(
         ImportRefused: it has bad lines; nothing is written.
         StoreError: the store failed. Batches before this one are written.
     """
-    with WriteSpool(object_type.name, modified_at) as spool:
+    with (
+        _tracer.start_as_current_span(
+            telemetry.SPAN_IMPORT, record_exception=False, set_status_on_exception=False
+        ) as span,
+        _told_failure(span),
+        WriteSpool(object_type.name, modified_at) as spool,
+    ):
         bad = _check(object_type, source, nulls, modified_at, spool, progress)
         if bad.count and not skip_bad:
             raise ImportRefused(source.name, tuple(bad.first), bad.count)
         outcomes = _write(store, account_id, spool, progress)
+        span.set_attributes(_counts(spool.count + bad.count, outcomes) | {telemetry.ROWS_FAILED: bad.count})
         return ImportResult(
             source=source.name,
             read=spool.count + bad.count,
@@ -137,7 +150,32 @@ def _write(store: Store, account_id: str, spool: WriteSpool, progress: Progress)
     outcomes: Counter[WriteOutcome] = Counter()
     done = 0
     for batch in spool.batches(BATCH_ROWS):
-        outcomes.update(store.write_records(account_id, batch).outcomes)
+        with _tracer.start_as_current_span(
+            telemetry.SPAN_BATCH, record_exception=False, set_status_on_exception=False
+        ) as span:
+            written = Counter(store.write_records(account_id, batch).outcomes)
+            span.set_attributes(_counts(len(batch), written))
+        outcomes.update(written)
         done += len(batch)
         progress(Phase.WRITING, done, spool.count, done)
     return outcomes
+
+
+@contextmanager
+def _told_failure(span: trace.Span) -> Iterator[None]:
+    """Say in the span if the block fails: as what, never with which words."""
+    try:
+        yield
+    except Exception as error:
+        span.set_attribute(telemetry.ERROR_TYPE, type(error).__qualname__)
+        span.set_status(trace.StatusCode.ERROR)
+        raise
+
+
+def _counts(read: int, outcomes: Counter[WriteOutcome]) -> dict[str, int]:
+    """What became of so many rows, as attributes of a span."""
+    return {
+        telemetry.ROWS_READ: read,
+        telemetry.ROWS_WRITTEN: outcomes[WriteOutcome.INSERTED] + outcomes[WriteOutcome.UPDATED],
+        telemetry.ROWS_SKIPPED: outcomes[WriteOutcome.UNCHANGED],
+    }

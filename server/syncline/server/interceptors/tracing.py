@@ -25,6 +25,7 @@ from syncline.data.telemetry import (
     SCOPE,
 )
 from syncline.server.interceptors.context import CallContext
+from syncline.server.interceptors.endings import status_of
 from syncline.server.interceptors.wrapping import Handler, is_ours
 
 _tracer = trace.get_tracer(SCOPE)
@@ -45,9 +46,6 @@ _FAULTS_OF_SERVERS = frozenset(
     }
 )
 """The conventions on calls take these for errors of a server; the others are answers."""
-
-_DEADLINE_MARGIN_SECONDS = 0.05
-"""A caller counts from earlier on than the server does, and ends the call when its own count is over."""
 
 
 class TracingInterceptor(grpc.aio.ServerInterceptor):
@@ -92,6 +90,8 @@ class _CallSpans:
         # Never detached: gRPC answers each call in a task of its own, whose context ends with it, and closes a
         # generator that it has left in another.
         contexts.attach(trace.set_span_in_context(span))
+        if not span.is_recording():
+            return None  # not sampled: what is called from here on needs to know, but nothing is noted
         call = _CallSpan(span, stream=stream)
         context.add_done_callback(call.end)  # type: ignore[arg-type]  # the stubs want a class of their own
         return call
@@ -111,7 +111,7 @@ class _CallSpan:
     def end(self, context: CallContext) -> None:
         """The call is over."""
         span = self._span
-        code = self._code(context)
+        code = status_of(context, failed=self.failed)
         span.set_attribute(RPC_STATUS_CODE, code.value[0])
         if self._stream:
             span.set_attribute(MESSAGES_RECEIVED, self.received)
@@ -120,17 +120,6 @@ class _CallSpan:
             span.set_attribute(ERROR_TYPE, code.name)
             span.set_status(Status(StatusCode.ERROR, code.name))
         span.end()
-
-    def _code(self, context: CallContext) -> grpc.StatusCode:
-        if self.failed:
-            return grpc.StatusCode.UNKNOWN
-        if context.done():
-            told: grpc.StatusCode | None = context.code()
-            return told or grpc.StatusCode.OK
-        left = context.time_remaining()
-        if left is not None and left < _DEADLINE_MARGIN_SECONDS:
-            return grpc.StatusCode.DEADLINE_EXCEEDED
-        return grpc.StatusCode.CANCELLED
 
 
 def _context_of(context: CallContext) -> Context:

@@ -8,6 +8,10 @@ from typing import Final, TypedDict
 
 import psycopg
 
+from syncline.data import metrics
+from syncline.server.telemetry.instruments import counter
+
+RECONNECTS = counter(metrics.NOTIFICATION_RECONNECTS)
 CHANNEL: Final = "syncline"
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LAST_PAUSE_SECONDS: Final = 10.0

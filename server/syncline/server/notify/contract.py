@@ -18,6 +18,8 @@ class Listener:
         self.stream_id = stream_id
         self.head_revision = 0
         """The account's head is at least at this revision."""
+        self.told_at: float | None = None
+        """By the loop's clock, when the first word came of a head that the stream may not have read yet; None: none."""
         self.challenged = False
         """Another stream of the device was opened; the store knows which one is the newest."""
         self._woken = asyncio.Event()

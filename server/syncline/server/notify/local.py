@@ -101,9 +101,12 @@ class LocalNotifier:
         return self._listeners.get(account_id, {}).get(device_uuid, ())
 
     def _tell_head(self, account_id: str, revision: int) -> None:
+        now = self._loop.time()
         for listener in self._of_account(account_id):
             if revision > listener.head_revision:
                 listener.head_revision = revision
+                if listener.told_at is None:
+                    listener.told_at = now
                 listener.wake()
 
     def _wake(self, account_id: str, device_uuid: UUID) -> None:

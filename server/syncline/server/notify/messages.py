@@ -10,9 +10,12 @@ from uuid import UUID, uuid4
 import orjson
 import structlog
 
+from syncline.data import metrics
 from syncline.server.notify.contract import Notifier
+from syncline.server.telemetry.instruments import counter
 
 _log = structlog.get_logger(__name__)
+_RECEIVED = counter(metrics.NOTIFICATIONS_RECEIVED)
 
 DEVICES_MAX: Final = 100
 """Devices that one message names: Postgres takes less than 8,000 bytes, and these make some 6,200 at most."""
@@ -72,6 +75,7 @@ def deliver(message: str, to: Notifier, *, origin: str) -> None:
         hints = orjson.loads(message)
         if hints["origin"] == origin:
             return
+        _RECEIVED.add(1)
         kind, account_id = HintKind(hints["kind"]), str(hints["account"])
         for device, number in hints["numbers"].items():
             _tell(to, kind, account_id, device, int(number))

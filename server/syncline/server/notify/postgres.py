@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractContextManager, aclosing
-from typing import LiteralString
+from typing import Final, LiteralString
 from uuid import UUID
 
 import psycopg
 import structlog
 
-from syncline.server.notify.connecting import CHANNEL, OPTIONS, connection_string, pauses, told
+from syncline.data import metrics
+from syncline.server.notify.connecting import CHANNEL, OPTIONS, RECONNECTS, connection_string, pauses, told
 from syncline.server.notify.contract import Listener
 from syncline.server.notify.local import LocalNotifier
 from syncline.server.notify.messages import HintKind, Outbox, deliver
@@ -19,6 +20,7 @@ from syncline.server.notify.sending import HintSender
 _log = structlog.get_logger(__name__)
 
 _LISTEN: LiteralString = f"LISTEN {CHANNEL}"
+_LISTENING: Final = {metrics.DIRECTION: "receive"}
 
 
 class PostgresNotifier:
@@ -109,5 +111,6 @@ class PostgresNotifier:
                         async for note in notes:
                             deliver(note.payload, self._local, origin=self._outbox.origin)
             except psycopg.Error as error:
+                RECONNECTS.add(1, _LISTENING)
                 _log.warning("hints of other processes do not come", error=told(error))
             await asyncio.sleep(next(waits))

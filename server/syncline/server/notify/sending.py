@@ -8,10 +8,14 @@ from typing import Any, Final
 import psycopg
 import structlog
 
-from syncline.server.notify.connecting import CHANNEL, OPTIONS, connection_string, pauses, told
+from syncline.data import metrics
+from syncline.server.notify.connecting import CHANNEL, OPTIONS, RECONNECTS, connection_string, pauses, told
 from syncline.server.notify.messages import Outbox
+from syncline.server.telemetry.instruments import counter
 
 _log = structlog.get_logger(__name__)
+_SENT = counter(metrics.NOTIFICATIONS_SENT)
+_SENDING: Final = {metrics.DIRECTION: "send"}
 
 _PAUSE_SECONDS: Final = 0.05
 """Between two sends. Hints of the meantime become one; the first one after a silence goes at once."""
@@ -71,11 +75,13 @@ class HintSender:
                     self._connection = self._connect()
                 self._connection.execute(_SEND, [CHANNEL, messages])
             except psycopg.Error as error:
+                RECONNECTS.add(1, _SENDING)
                 _log.warning("other processes cannot be hinted", error=told(error))
                 self._close()
                 if self._stopping.wait(pause):
                     return
             else:
+                _SENT.add(len(messages))
                 return
 
     def _connect(self) -> psycopg.Connection[Any]:

@@ -47,8 +47,8 @@ class ChangeFeed:
         self.through = self._opened.head.revision
         """Up to where there is something to write: at first the head, as it was at the beginning."""
 
-    def records(self) -> Iterator[Outgoing]:
-        """What changed, in the order of the revisions."""
+    def records(self) -> Iterator[tuple[Outgoing, str | None]]:
+        """What changed, in the order of the revisions, each with the trace context of its newest write."""
         session = self._opened.session
         if session is None:
             return
@@ -66,7 +66,8 @@ class ChangeFeed:
                 redeliver_after=None,
             )
             found = [item for one in read.slices for item in one.items]
-            yield from map(_outgoing, sorted(found, key=lambda item: item.revision))
+            for item in sorted(found, key=lambda item: item.revision):
+                yield _outgoing(item), item.trace_context
             # Up to the head as it was: were records written for ever, a run would never end.
             complete = read.complete or read.through >= self.through
             cursors = {feed.position.feed: max(feed.start, read.through) for feed in session.feeds}

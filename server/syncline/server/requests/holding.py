@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
@@ -17,11 +17,13 @@ from opentelemetry import trace
 from syncline.data import telemetry
 from syncline.server.environment import now_us
 from syncline.server.requests.merging import merge_row
+from syncline.server.requests.request_counts import count_attempt, count_rows
 from syncline.server.requests.result_messages import written_message
 from syncline.server.requests.rows import ReadRows
 from syncline.storage import Store
 from syncline.storage.errors import LeaseLost, StoreError, StoreUnavailable
-from syncline.storage.request_models import BatchResult, Ending, Lease, Progress, RowBatch
+from syncline.storage.request_models import EXTERNAL_CONNECTOR, BatchResult, Ending, Lease, Progress, RowBatch
+from syncline.storage.trace_context import links
 
 T = TypeVar("T")
 
@@ -76,6 +78,8 @@ class HeldRequest:
         self.lease = lease
         self.progress = Progress()
         """Of the request, as far as it is known here."""
+        self.connector = EXTERNAL_CONNECTOR
+        """The name of the connector whose rows are written: a worker outside, unless a run says otherwise."""
         self._store = store
         self._lease_us = lease_us
         self._failures_max = failures_max
@@ -109,14 +113,23 @@ class HeldRequest:
         """Wait until the lease is given up or lost, but no longer than this; answers whether it is."""
         return self._over.wait(seconds)
 
-    def write(self, rows: ReadRows, *, cursor: str, read: int = 0, bytes_read: int = 0, estimate: int = 0) -> None:
-        """Write a batch, and keep the lease.
+    def write(
+        self,
+        rows: ReadRows,
+        *,
+        cursor: str,
+        read: int = 0,
+        bytes_read: int = 0,
+        estimate: int = 0,
+        made_in: Iterable[str | None] = (),
+    ) -> None:
+        """Write a batch, and keep the lease; its span links to the contexts that the work was made in.
 
         Raises:
             LeaseLost: nothing is written; the run must stop without a word.
             StoreUnavailable: it is not known whether it is written.
         """
-        with self._turn, self._step(telemetry.SPAN_BATCH):
+        with self._turn, self._step(telemetry.SPAN_BATCH, made_in):
             self._number += 1
             batch = rows.batch(
                 self._number, cursor=cursor, read=read, bytes_read=bytes_read, estimate=estimate, now=now_us()
@@ -149,12 +162,13 @@ class HeldRequest:
     def end(self, ending: Ending, message: str, *, due_at: int = 0) -> None:
         """End the attempt. Raises `LeaseLost` if it is not ours to end any more."""
         with self._turn:
-            self._call(
+            request = self._call(
                 lambda: self._store.end_request(
                     self.lease, ending, message=message, due_at=due_at, failures_max=self._failures_max, now=now_us()
                 )
             )
             self._over.set()
+        count_attempt(request, ending)
         if ending in _EVENTS:
             trace.get_current_span().add_event(_EVENTS[ending])
         self._hints.requests_changed(self.lease.account_id)
@@ -189,11 +203,14 @@ class HeldRequest:
             _log.warning("a lease could not be kept", sync_request=self.lease.request_id, error=str(error))
 
     @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
+    def _step(self, name: str, made_in: Iterable[str | None] = ()) -> Iterator[None]:
         """A span of a step that writes, and what it has done."""
-        with _tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+        with _tracer.start_as_current_span(
+            name, links=links(made_in), record_exception=False, set_status_on_exception=False
+        ) as span:
             before = self.progress
             yield
+            count_rows(self.connector, before, self.progress)
             if span.is_recording():
                 span.set_attributes(_done(before, self.progress))
 

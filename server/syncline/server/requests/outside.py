@@ -20,6 +20,7 @@ from syncline.server.requests.holding import HeldRequest, RunStopped
 from syncline.server.requests.merging import merge_row
 from syncline.server.requests.reading import check_failed
 from syncline.server.requests.records_payload import incoming_row
+from syncline.server.requests.request_counts import count_begun, count_rows
 from syncline.server.requests.requests import RowsWrite, Update
 from syncline.server.requests.result_messages import counts_message
 from syncline.server.requests.rows import ReadRows, RowReader
@@ -29,6 +30,7 @@ from syncline.server.requests.scheduling import run_due_schedules
 from syncline.server.requests.sweeping import FullRun, sweep
 from syncline.server.tokens import OutsideLease
 from syncline.storage.request_models import (
+    EXTERNAL_CONNECTOR,
     BatchResult,
     ClaimLimits,
     Ending,
@@ -90,6 +92,7 @@ def _lease(env: Environment, worker: str, lease_seconds: int) -> sync_request_se
     while (lease := _claim(env, worker, lease_seconds)) is not None:
         env.notifier.requests_changed(env.account_id)
         request = env.store.get_request(lease.account_id, lease.request_id)
+        count_begun(request)
         # It is there, since it cannot be removed while a request of it has not ended.
         enrollment = env.store.get_enrollment(lease.account_id, str(request.enrollment_id))
         if enrollment.enabled:
@@ -134,6 +137,9 @@ def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchR
         now=now,
     )
     result = env.store.write_batch(outside.lease, batch, merge_row, lease_us=outside.seconds * _SECOND_US)
+    # The store tells what the request has come to, and not what came of this batch.
+    of_batch = Progress(read=batch.read, failed=sum(batch.failed.values()))
+    count_rows(EXTERNAL_CONNECTOR, Progress(), of_batch)
     if result.written:
         env.notifier.head_moved(account_id, result.head_revision)
     env.notifier.requests_changed(account_id)

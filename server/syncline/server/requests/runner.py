@@ -26,6 +26,7 @@ from syncline.server.requests.holding import HeldRequest, RunStopped
 from syncline.server.requests.inferring import infer_schema
 from syncline.server.requests.payload_kinds import PayloadForm, payload_kind
 from syncline.server.requests.reading import read
+from syncline.server.requests.request_counts import count_begun
 from syncline.server.requests.result_messages import error_message, without_secrets, written_message
 from syncline.server.requests.run_settings import RunSettings, split_settings
 from syncline.server.requests.sweeping import FullRun, sweep_batches
@@ -33,7 +34,7 @@ from syncline.server.requests.writing import write
 from syncline.storage import Store
 from syncline.storage.errors import EnrollmentNotFound, LeaseLost, RequestNotFound, StoreError, StoreUnavailable
 from syncline.storage.request_models import Ending, Enrollment, Operation, Progress, SyncRequest
-from syncline.storage.trace_context import parent_context
+from syncline.storage.trace_context import links, parent_context
 
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer(telemetry.SCOPE)
@@ -102,7 +103,9 @@ class Runner:
             held.check()
             request = self._store.get_request(held.lease.account_id, held.lease.request_id)
             failures = request.failure_count
+            count_begun(request)
             trace.get_current_span().set_attribute(telemetry.REQUEST_OPERATION, request.operation.value)
+            self._link_to_retried(held.lease.account_id, request)
             message = self._attempt(request, held, secrets)
         except LeaseLost:
             raise
@@ -123,6 +126,15 @@ class Runner:
         else:
             held.end(Ending.SUCCESS, without_secrets(message, secrets.values()))
 
+    def _link_to_retried(self, account_id: str, request: SyncRequest) -> None:
+        """Link the run's span to what asked for the request that this one repeats: its runs are children of that."""
+        span = trace.get_current_span()
+        if not (request.retry_of and span.is_recording()):
+            return
+        with suppress(RequestNotFound):
+            for link in links([self._store.get_request(account_id, request.retry_of).trace_context]):
+                span.add_link(link.context)
+
     def _attempt(self, request: SyncRequest, held: HeldRequest, secrets: dict[str, str]) -> str:
         """Do the request's operation; `secrets` is filled with what must not come into a message."""
         account_id = held.lease.account_id
@@ -137,8 +149,10 @@ class Runner:
             secrets |= self._secrets.open(account_id, enrollment.enrollment_id, enrollment.sealed_secrets)
         schema = self._store.read_schema(account_id)
         if request.is_parent:
+            held.connector = _FILE_CONNECTOR if enrollment is None else enrollment.connector
             return sweep_batches(FullRun(self._store, held, request, schema, own))
         connector = self._connector(request, enrollment)
+        held.connector = connector.name
         trace.get_current_span().set_attribute(telemetry.CONNECTOR, connector.name)
         if request.operation not in connector.operations:
             raise RunFailed(f"the connector {connector.name!r} cannot {request.operation.value}")

@@ -13,6 +13,7 @@ from syncline.server.requests.create import create_import, create_request
 from syncline.server.requests.details import details_page, get_request, list_details
 from syncline.server.requests.listing import list_requests, requests_page
 from syncline.server.requests.outside import lease_request, update_request, write_rows
+from syncline.server.requests.request_counts import count_ended
 from syncline.server.requests.retry import retry_request
 from syncline.server.requests.upload_batch import upload_batch
 from syncline.server.requests.watch import watch_request
@@ -73,9 +74,12 @@ class SyncRequestServicer(sync_request_service_pb2_grpc.SyncRequestServiceServic
         """See the contract."""
         del context
         env, request_id = self._env, requests.request_id_of(request)
+        now = now_us()
         cancelled = await env.threads.run(
-            env.store.cancel_request, env.account_id, request_id, by=env.principal, now=now_us()
+            env.store.cancel_request, env.account_id, request_id, by=env.principal, now=now
         )
+        if cancelled.status.is_final and cancelled.modified_at == now:  # else it was cancelled before
+            count_ended(cancelled)
         env.notifier.requests_changed(env.account_id)
         return self._message(cancelled)
 

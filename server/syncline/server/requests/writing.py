@@ -7,7 +7,7 @@ write by key, so that does no harm.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from uuid import UUID
 
 from syncline.server.requests.attempt import Attempt, RunFailed
@@ -34,8 +34,8 @@ def write(attempt: Attempt) -> str:
     counted = 0
     try:
         for revision in stored:
-            done = records.done(revision)
-            held.write(NO_ROWS, cursor=feed.cursor(revision), read=done - counted)
+            done, contexts = records.done(revision)
+            held.write(NO_ROWS, cursor=feed.cursor(revision), read=done - counted, made_in=contexts)
             counted = done
             held.check()
     finally:
@@ -45,7 +45,8 @@ def write(attempt: Attempt) -> str:
     held.check()
     if not records.exhausted:
         raise ConnectorError("the connector stopped before the last record", for_good=False)
-    held.write(NO_ROWS, cursor=feed.cursor(feed.through), read=records.given - counted)
+    done, contexts = records.done(feed.through)
+    held.write(NO_ROWS, cursor=feed.cursor(feed.through), read=done - counted, made_in=contexts)
     return f"{held.progress.read:,} written"
 
 
@@ -53,25 +54,26 @@ class _Records:
     """Hands out what changed, and knows how much of it."""
 
     def __init__(self, held: HeldRequest, feed: ChangeFeed) -> None:
-        self.given = 0
         self.exhausted = False
         self._held = held
         self._feed = feed
-        self._waiting: deque[int] = deque()
+        self._waiting: deque[tuple[int, str | None]] = deque()
+        """Revisions that are handed out but not stored, and where they were written."""
         self._done = 0
 
     def __iter__(self) -> Iterator[Outgoing]:
-        for record in self._feed.records():
+        for record, context in self._feed.records():
             if self._held.stopped():
                 return  # the connector ends in order, with what it has
-            self.given += 1
-            self._waiting.append(record.revision)
+            self._waiting.append((record.revision, context))
             yield record
         self.exhausted = True
 
-    def done(self, revision: int) -> int:
-        """How many of the records are stored once all up to this revision are."""
-        while self._waiting and self._waiting[0] <= revision:
-            self._waiting.popleft()
+    def done(self, revision: int) -> tuple[int, Collection[str | None]]:
+        """How many of the records are stored once all up to this revision are, and where those since were written."""
+        contexts: dict[str | None, None] = {}
+        while self._waiting and self._waiting[0][0] <= revision:
+            _, context = self._waiting.popleft()
+            contexts[context] = None
             self._done += 1
-        return self._done
+        return self._done, contexts

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from opentelemetry import trace
 
-from syncline.data import telemetry
+from syncline.data import metrics, telemetry
 from syncline.server import tokens
 from syncline.server.environment import Environment, now_us
+from syncline.server.telemetry.instruments import histogram
 from syncline.storage.models import AckOutcome, Refusal, Rejection
+
+_LATENCY = histogram(metrics.DELIVERY_LATENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,20 @@ async def acknowledge(
     """
     keys = [tokens.decode_ack_key(key) for key in ack_keys]
     known = [key for key in keys if key is not None]
+    intervals = [interval for key in known for interval in key.intervals]
     outcome = await env.threads.run(
         env.store.acknowledge,
         env.account_id,
         device_uuid,
-        [interval for key in known for interval in key.intervals],
+        intervals,
         [item for key in known for item in key.redelivered],
         refusals,
         now=now_us(),
     )
     env.notifier.acknowledged(env.account_id, device_uuid)
+    news = [interval for interval, taken in zip(intervals, outcome.taken, strict=True) if taken]
+    for written_at in env.windows.taken(device_uuid, news):
+        _LATENCY.record(max(0, now_us() - written_at) / 1_000_000)
     taken = _count_taken(known, outcome)
     stale = len(keys) - taken + outcome.refusals_taken.count(False)
     span = trace.get_current_span()

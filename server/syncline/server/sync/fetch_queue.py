@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
+from syncline.data import metrics
 from syncline.server.environment import Environment, now_us
 from syncline.server.limits import FETCH_ATTEMPTS_MAX, PAGE_BYTES_MAX
 from syncline.server.sync.page_spans import page_span
 from syncline.server.sync.paging import PageCutter
+from syncline.server.telemetry.instruments import counter
 from syncline.storage.errors import FetchRaced
 from syncline.storage.models import FetchProgress, QueueRead, Session
 from syncline.v1 import queue_pb2
+
+_ITEMS = counter(metrics.QUEUE_ITEMS)
+_BY_FETCH: Final = {metrics.METHOD: "syncline.v1.SyncService/FetchQueue"}
 
 
 async def fetch_queue(env: Environment, device_uuid: UUID, session_id: str, page_size: int) -> queue_pb2.QueuePage:
@@ -59,6 +65,8 @@ def _fetch(env: Environment, device_uuid: UUID, session_id: str, page_size: int)
             expected_pages=session.fetched.pages,
             progress=_progress(session, read, page.message, cutter),
         )
+    if page.message.count:
+        _ITEMS.add(page.message.count, _BY_FETCH)
     return page.message
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from syncline.server.sync.window import AckWindow
+from syncline.storage.models import AckInterval
 
 
 class LiveWindows:
@@ -21,6 +23,11 @@ class LiveWindows:
         """A stream has ended; a newer one of the device stays."""
         if self._windows.get(device_uuid) is window:
             del self._windows[device_uuid]
+
+    def taken(self, device_uuid: UUID, intervals: Iterable[AckInterval]) -> list[int]:
+        """As of `AckWindow`, of all of these; nothing if the device has no stream here."""
+        window = self._windows.get(device_uuid)
+        return [] if window is None else [written for interval in intervals for written in window.taken(interval)]
 
     def on_their_way(self, device_uuid: UUID) -> dict[int, int]:
         """As of `AckWindow`; empty if the device has no stream here."""

@@ -7,18 +7,25 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
+from syncline.data import metrics
 from syncline.server.environment import Environment, now_us
 from syncline.server.errors import AckOverdue
 from syncline.server.notify import Listener
 from syncline.server.sync.page_spans import page_span
 from syncline.server.sync.paging import PageCutter
 from syncline.server.sync.window import AckWindow
+from syncline.server.telemetry.instruments import counter, histogram
 from syncline.storage.errors import StreamSuperseded
 from syncline.storage.identity import random_id
 from syncline.storage.models import Feed, QueueRead, Session
 from syncline.v1 import queue_pb2
+
+_ITEMS = counter(metrics.QUEUE_ITEMS)
+_WAKEUP = histogram(metrics.WAKEUP_LATENCY)
+_BY_STREAM: Final = {metrics.METHOD: "syncline.v1.SyncService/ReadQueue"}
 
 _UPKEEP_SECONDS_MAX = 600
 """How often a live stream prolongs its session and counts as contact of its device."""
@@ -92,6 +99,10 @@ class _Stream:
         self._upkeep_at = self._clock() + self._upkeep_seconds
         self._through = 0
         self._at_checkpoint = False
+        self._is_live = False
+        """The first checkpoint was sent: what comes now has just been written."""
+        self._news_at: float | None = None
+        """When the news came that are being read, and of which no page is sent yet."""
 
     def close(self) -> None:
         """Drop what is being read ahead, and what is known of pages on their way."""
@@ -120,10 +131,24 @@ class _Stream:
         if not read.complete:
             self._ahead = self._start_read()
         for page in self._cutter.cut(read):
+            self._note_awake()
             await self._await_room()
-            self._window.add(page)
+            if self._is_live:
+                self._window.add_live(page)
+            else:
+                self._window.add(page)
+            if page.message.count:
+                _ITEMS.add(page.message.count, _BY_STREAM)
             with page_span(page):
                 yield page.message
+        self._is_live = self._is_live or read.complete
+        self._news_at = None
+
+    def _note_awake(self) -> None:
+        """Tell how long it took from the news to their first page."""
+        if self._news_at is not None:
+            _WAKEUP.record(self._clock() - self._news_at)
+            self._news_at = None
 
     def _start_read(self) -> asyncio.Future[QueueRead]:
         settings = self._env.settings
@@ -178,7 +203,11 @@ class _Stream:
             if self._clock() >= self._upkeep_at:
                 await self._keep_up()
             left = recheck_at - self._clock()
-            if self._listener.head_revision > through or left <= 0:
+            is_news = self._listener.head_revision > through
+            if is_news:
+                self._news_at = self._listener.told_at
+            self._listener.told_at = None  # without news it was about what has been read
+            if is_news or left <= 0:
                 self._listener.head_revision = 0
                 return
             await self._listener.wait(left)

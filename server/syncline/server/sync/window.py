@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from syncline.server.sync.paging import Page, PageEnd
-from syncline.storage.models import Position
+from syncline.storage.models import AckInterval, Position
 from syncline.storage.positions import is_acked
 
 
@@ -21,6 +21,8 @@ class AckWindow:
     def __init__(self, pages_max: int) -> None:
         self._pages_max = pages_max
         self._in_flight: deque[tuple[PageEnd, ...]] = deque()
+        self._written_at: dict[PageEnd, int] = {}
+        """By the last item of a live page, when the newest of its records was written; as many as may be in flight."""
 
     def is_full(self) -> bool:
         """May no further page be sent?"""
@@ -30,6 +32,21 @@ class AckWindow:
         """A page is about to be sent."""
         if page.ends:
             self._in_flight.append(page.ends)
+
+    def add_live(self, page: Page) -> None:
+        """A page is about to be sent of which it is to be known how long its records were on their way."""
+        self.add(page)
+        if page.ends:
+            if len(self._written_at) >= self._pages_max:
+                del self._written_at[next(iter(self._written_at))]
+            self._written_at[page.ends[-1]] = max(items[-1].modified_at for items in page.items)
+
+    def taken(self, interval: AckInterval) -> list[int]:
+        """When the records of the live pages were written that this acknowledgement is of; each page is told once."""
+        if not self._written_at:
+            return []
+        ends = [end for end in self._written_at if _covers(interval, end)]
+        return [self._written_at.pop(end) for end in ends]
 
     def on_their_way(self) -> dict[int, int]:
         """The highest revision that was sent under each position epoch, of pages that are not known to be settled."""
@@ -42,6 +59,10 @@ class AckWindow:
         """Drop what the device has acknowledged, by its positions as they stand now."""
         by_epoch = {position.epoch: position for position in positions}
         self._in_flight = deque(ends for ends in self._in_flight if not all(_is_acked(end, by_epoch) for end in ends))
+
+
+def _covers(interval: AckInterval, end: PageEnd) -> bool:
+    return end.epoch == interval.epoch and interval.above < end.revision <= interval.through
 
 
 def _is_acked(end: PageEnd, by_epoch: dict[int, Position]) -> bool:

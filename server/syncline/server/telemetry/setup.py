@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,12 @@ import structlog
 
 from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid
+from syncline.server.telemetry.variables import exporters_named, otlp_endpoint, require_grpc, telemetry_is_disabled
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
+
+    from syncline.telemetry.reporting import ReportingExporter, Tell
 
 # The SDK and its exporters are imported where they are used: a server without traces starts without them.
 
@@ -22,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def tracing(settings: Settings, service: str) -> Iterator[None]:
+def tracing(settings: Settings, service: str, *, warn: Tell = _log.warning) -> Iterator[None]:
     """Make spans while the block runs, and export the last ones in bounded time at its end.
 
     Without a trace file or OTEL_TRACES_EXPORTER nothing is set up.
@@ -30,14 +32,15 @@ def tracing(settings: Settings, service: str) -> Iterator[None]:
     Args:
         settings: Of this process.
         service: Its name, unless OTEL_SERVICE_NAME tells another one.
+        warn: Is told, in a sentence, when spans cannot be exported and when they can again.
 
     Raises:
         SettingsInvalid: one of `OTEL_*` makes no sense, or the trace file cannot be written.
     """
     running = None
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true":
-        exporters = _exporters()
-        files = [_file(settings.trace_file)] if settings.trace_file else []
+    if not telemetry_is_disabled():
+        exporters = _exporters(warn)
+        files = [_file(settings.trace_file, warn)] if settings.trace_file else []
         if exporters or files:
             from syncline.telemetry.provider import Tracing  # noqa: PLC0415  see above
 
@@ -52,37 +55,31 @@ def tracing(settings: Settings, service: str) -> Iterator[None]:
             running.shut_down()
 
 
-def _exporters() -> list[SpanExporter]:
+def _exporters(warn: Tell) -> list[ReportingExporter]:
     """Those that OTEL_TRACES_EXPORTER names."""
-    names = {name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")} - {"", "none"}
-    if unknown := names - {"otlp", "console"}:
-        raise SettingsInvalid(f"OTEL_TRACES_EXPORTER: {min(unknown)} is not one of otlp, console, none")
-    made: list[SpanExporter] = []
+    names = exporters_named("TRACES")
+    made: list[ReportingExporter] = []
     if "otlp" in names:
-        made.append(_otlp())
+        made.append(_otlp(warn))
     if "console" in names:
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415  see above
 
-        made.append(_reporting(ConsoleSpanExporter(), "the console"))
+        made.append(_reporting(ConsoleSpanExporter(), "the console", warn))
     return made
 
 
-def _otlp() -> SpanExporter:
+def _otlp(warn: Tell) -> ReportingExporter:
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  see above
 
-    general = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", general)
-    if protocol != "grpc":
-        raise SettingsInvalid(f"OTEL_EXPORTER_OTLP_PROTOCOL: only grpc is spoken, not {protocol}")
+    require_grpc("TRACES")
     try:
         exporter = OTLPSpanExporter()
     except (ValueError, OSError) as error:
         raise SettingsInvalid(f"OTEL_EXPORTER_OTLP_*: {error}") from error
-    general = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317")
-    return _reporting(exporter, os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", general))
+    return _reporting(exporter, otlp_endpoint("TRACES"), warn)
 
 
-def _file(path: str) -> SpanExporter:
+def _file(path: str, warn: Tell) -> ReportingExporter:
     from syncline.telemetry.file_exporter import FileSpanExporter  # noqa: PLC0415  see above
 
     exporter = FileSpanExporter(Path(path))
@@ -90,10 +87,10 @@ def _file(path: str) -> SpanExporter:
         exporter.export(())  # makes the file
     except OSError as error:
         raise SettingsInvalid(f"trace_file: cannot write {path}: {error.strerror or error}") from error
-    return _reporting(exporter, path)
+    return _reporting(exporter, path, warn)
 
 
-def _reporting(exporter: SpanExporter, where: str) -> SpanExporter:
+def _reporting(exporter: SpanExporter, where: str, warn: Tell) -> ReportingExporter:
     from syncline.telemetry.reporting import ReportingExporter  # noqa: PLC0415  see above
 
-    return ReportingExporter(exporter, where, failed=_log.warning, works_again=_log.warning)
+    return ReportingExporter(exporter, where, failed=warn, works_again=warn)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +11,7 @@ from opentelemetry import trace
 
 from syncline.data import telemetry
 from syncline.server.environment import Environment, now_us
+from syncline.server.upload.answer_counts import count_answers
 from syncline.server.upload.answers import upload_response
 from syncline.server.upload.changes import check_request, read_changes
 from syncline.server.upload.judging import BatchJudge
@@ -128,8 +128,10 @@ class StreamDecider:
             telemetry.SPAN_UPLOAD, record_exception=False, set_status_on_exception=False
         ) as span:
             outcome = self._upload(batch, judge)
-            if span.is_recording():
-                _tell(span, outcome)
+            verdicts = count_answers(outcome.answers)
+            span.set_attribute(telemetry.CHANGES, len(outcome.answers))
+            for verdict, count in verdicts.items():
+                span.set_attribute(telemetry.VERDICT_PREFIX + verdict.value, count)
             return outcome
 
     def _upload(self, batch: UploadBatch, judge: Judge) -> UploadOutcome:
@@ -161,13 +163,6 @@ class StreamDecider:
             if outcome.stopped_by is not None:
                 return
             batch = replace(batch, holds=outcome.holds)
-
-
-def _tell(span: trace.Span, outcome: UploadOutcome) -> None:
-    """Say in the span what became of the changes."""
-    span.set_attribute(telemetry.CHANGES, len(outcome.answers))
-    for verdict, count in Counter(answer.verdict for answer in outcome.answers).items():
-        span.set_attribute(telemetry.VERDICT_PREFIX + verdict.value, count)
 
 
 def _joined(outcomes: Iterator[UploadOutcome]) -> UploadOutcome:

@@ -68,6 +68,7 @@ THEMES = (
     "parent_histories",
     "diagnostics",
     "trace_contexts",
+    "statistics",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{theme}" for theme in THEMES))
 

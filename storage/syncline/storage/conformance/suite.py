@@ -34,6 +34,7 @@ from syncline.storage.conformance.row_batches import RowBatchConformance
 from syncline.storage.conformance.schedules import ScheduleConformance
 from syncline.storage.conformance.schemas import SchemaConformance
 from syncline.storage.conformance.sessions import SessionConformance
+from syncline.storage.conformance.statistics import StatisticsConformance
 from syncline.storage.conformance.sweeping import SweepConformance
 from syncline.storage.conformance.sweeping_parents import SweepingParentConformance
 from syncline.storage.conformance.sync_requests import SyncRequestConformance
@@ -85,6 +86,7 @@ class StoreConformance(
     ParentHistoryConformance,
     DiagnosticsConformance,
     TraceContextConformance,
+    StatisticsConformance,
 ):
     """The whole suite. It asks for a fixture `store`, of any scope."""
 

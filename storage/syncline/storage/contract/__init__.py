@@ -7,7 +7,8 @@ For every method:
 - It is one transaction: it happens as a whole or not at all.
 - It raises only `syncline.storage.errors`. Passing faults of the database (a serialisation failure, a lock that
   could not be had, a lost connection before the commit) are retried inside; what remains is `StoreUnavailable`.
-- It sees and touches rows of `account_id` only. `AccountNotFound` if there is no such account.
+- It sees and touches rows of `account_id` only. `AccountNotFound` if there is no such account. What has none says that
+  it crosses accounts.
 - Strings compare by code point: case, accents, trailing blanks and length matter; the empty string is a value. Keys
   up to 1,024 characters. A NUL or a lone surrogate in any string raises `InvalidValue`.
 """
@@ -26,6 +27,7 @@ from syncline.storage.contract.queue import QueueStore
 from syncline.storage.contract.reconciling import ReconcileStore
 from syncline.storage.contract.records import RecordStore
 from syncline.storage.contract.schemas import SchemaStore
+from syncline.storage.contract.statistics import StatisticsStore
 from syncline.storage.contract.sync_requests import Merge, SyncRequestStore, WorkStore
 from syncline.storage.contract.uploads import Judge, UploadStore
 
@@ -43,6 +45,7 @@ __all__ = [
     "RecordStore",
     "ScheduleStore",
     "SchemaStore",
+    "StatisticsStore",
     "Store",
     "SyncRequestStore",
     "UploadStore",
@@ -62,6 +65,7 @@ class Store(
     RecordStore,
     ScheduleStore,
     SchemaStore,
+    StatisticsStore,
     SyncRequestStore,
     UploadStore,
     WorkStore,

@@ -15,6 +15,7 @@ from syncline.storage.memory.reconciling import MemoryReconciling
 from syncline.storage.memory.records import MemoryRecords
 from syncline.storage.memory.request_collection import MemoryRequestCollection
 from syncline.storage.memory.scheduling import MemoryScheduling
+from syncline.storage.memory.statistics import MemoryStatistics
 from syncline.storage.memory.sync_requests import MemorySyncRequests
 from syncline.storage.memory.uploads import MemoryUploads
 from syncline.storage.memory.working import MemoryWorking
@@ -35,6 +36,7 @@ class MemoryStore(
     MemorySyncRequests,
     MemoryWorking,
     MemoryDiagnostics,
+    MemoryStatistics,
 ):
     """The whole contract in memory. Not durable: a process's end is its end."""
 

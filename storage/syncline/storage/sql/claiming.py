@@ -25,14 +25,19 @@ from sqlalchemy import (
     update,
 )
 
+from syncline.data import metrics
 from syncline.storage.identity import random_id
+from syncline.storage.instruments import counter
 from syncline.storage.limits import check_texts
-from syncline.storage.request_models import EXTERNAL_CONNECTOR, NEVER, ClaimLimits, Lease
+from syncline.storage.request_models import EXTERNAL_CONNECTOR, NEVER, ClaimLimits, Lease, SyncRequest
 from syncline.storage.request_moves import claimed, lapsed
 from syncline.storage.request_states import RequestStatus
 from syncline.storage.sql.enrollments import SqlEnrollments
 from syncline.storage.sql.request_rows import SqlRequestRows, StoredRequest, stored_of
 from syncline.storage.sql.tables import app_enrollment, sync_request
+
+_ENDED = counter(metrics.REQUESTS_ENDED)
+_LEASES_LOST = counter(metrics.LEASES_LOST)
 
 
 def _is(status: RequestStatus, column: ColumnElement[Any] = sync_request.c.status) -> ColumnElement[bool]:
@@ -137,15 +142,21 @@ class SqlClaiming(SqlEnrollments, SqlRequestRows):
     def promote_requests(self, *, now: int, failures_max: int) -> int:
         """See `WorkStore.promote_requests`."""
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> tuple[int, list[SyncRequest]]:
             moved = connection.execute(_PROMOTE, {"now": now}).rowcount
-            for account_id, request_id, parent_id in connection.execute(_LAPSED, {"now": now}).all():
-                moved += self._take_back(
-                    connection, account_id, request_id, parent_id, now=now, failures_max=failures_max
-                )
-            return moved
+            taken_back = [
+                self._take_back(connection, account_id, request_id, parent_id, now=now, failures_max=failures_max)
+                for account_id, request_id, parent_id in connection.execute(_LAPSED, {"now": now}).all()
+            ]
+            return moved, [request for request in taken_back if request is not None]
 
-        return self._database.write(work)
+        moved, taken_back = self._database.write(work)
+        for request in taken_back:
+            _LEASES_LOST.add(1)
+            if request.status.is_final:
+                of_request = {metrics.OPERATION: request.operation.value, metrics.STATUS: request.status.value}
+                _ENDED.add(1, of_request)
+        return moved + len(taken_back)
 
     def next_due(self) -> int | None:
         """See `WorkStore.next_due`."""
@@ -184,17 +195,17 @@ class SqlClaiming(SqlEnrollments, SqlRequestRows):
         *,
         now: int,
         failures_max: int,
-    ) -> bool:
-        """Take a request back whose lease ran out; did it?
+    ) -> SyncRequest | None:
+        """Take a request back whose lease ran out; how it stands then, or None.
 
         Whoever holds the request, or its parent, keeps the lease or ends it: it is left alone.
         """
         parent = None if parent_id is None else self._free_request(connection, account_id, parent_id)
         stored = self._free_request(connection, account_id, request_id) if parent or parent_id is None else None
         if stored is None or stored.request.status is not RequestStatus.IN_PROGRESS or stored.request.lease_until > now:
-            return False
+            return None
         after = lapsed(stored.request, failures_max=failures_max, now=now)
         self._store_request(connection, account_id, replace(stored, request=after))
         if parent is not None and after.status.is_final:
             self._end_parent(connection, account_id, parent, by=stored.request.worker, now=now)
-        return True
+        return after

@@ -13,11 +13,16 @@ from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
+from syncline.data import metrics, telemetry
 from syncline.storage.errors import StoreUnavailable
-from syncline.storage.sql.faults import is_passing, our_errors
+from syncline.storage.instruments import counter, histogram
+from syncline.storage.sql.faults import fault_name, is_passing, our_errors
 
 T = TypeVar("T")
 Insert = postgresql.Insert | sqlite.Insert
+
+_CONNECTION_WAIT = histogram(metrics.STORE_CONNECTION_WAIT)
+_RETRIES = counter(metrics.STORE_RETRIES)
 
 _PAUSES_S = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """How long to wait at most before each further try; what then still fails, fails."""
@@ -132,6 +137,7 @@ class Database(ABC):
                 except (DBAPIError, self._driver_error) as fault:
                     if not is_passing(fault):
                         raise
+                    _RETRIES.add(1, {telemetry.ERROR_TYPE: fault_name(fault)})
                 time.sleep(random.uniform(0, pause_s))  # noqa: S311 - so that those that collided do not meet again
             return _attempt(engine, work)
 
@@ -143,7 +149,12 @@ def _execute_rows(connection: Connection, statement: Insert, rows: Sequence[dict
 
 
 def _attempt(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.connect() as connection:
+    asked = time.perf_counter()
+    try:
+        connection = engine.connect()
+    finally:
+        _CONNECTION_WAIT.record(time.perf_counter() - asked)
+    with connection:
         result = work(connection)
         try:
             connection.commit()

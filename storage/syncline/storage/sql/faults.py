@@ -28,6 +28,11 @@ def is_passing(fault: Exception) -> bool:
     return getattr(fault, "connection_invalidated", False) or "database is locked" in str(cause)
 
 
+def fault_name(fault: Exception) -> str:
+    """The kind of fault, as the driver names it, such as `SerializationFailure`."""
+    return type(_cause(fault)).__name__
+
+
 @contextmanager
 def our_errors(driver_error: type[Exception]) -> Iterator[None]:
     """Let nothing of the driver out.

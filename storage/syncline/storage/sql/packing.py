@@ -12,6 +12,8 @@ from syncline.data.changes import Verdict
 from syncline.storage.models import Feed, Interval, Position, SessionFeed
 from syncline.storage.upload_models import ChangeRefusal, Receipt
 
+_NOT_LAST: Final = bytes(range(0x80, 0x100))
+"""Bytes of a variable-length integer after which it goes on."""
 _RECEIPT: Final = Struct(">Q16s16sQB")
 """Number, UUID, payload hash, revision, verdict."""
 RECEIPT_BYTES: Final = _RECEIPT.size
@@ -45,6 +47,11 @@ def unpack_intervals(packed: bytes) -> tuple[Interval, ...]:
             ends.append(end)
             distance = shift = 0
     return tuple(Interval(above, through) for above, through in zip(ends[::2], ends[1::2], strict=True))
+
+
+def count_intervals(packed: bytes) -> int:
+    """How many `pack_intervals` was given."""
+    return len(packed.translate(None, _NOT_LAST)) // 2
 
 
 def pack_session_feeds(feeds: Sequence[SessionFeed]) -> bytes:

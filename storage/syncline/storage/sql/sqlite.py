@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from itertools import chain, count
+from time import perf_counter
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import sqlite
@@ -14,11 +15,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from syncline.data import metrics
 from syncline.storage.errors import InvalidValue
 from syncline.storage.sql.database import Database, T, Writer
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
-from syncline.storage.sql.turns import Turns
+from syncline.storage.sql.turns import LOCK_WAIT, Turns
 
 # One SQLite library for all of this process: two of them on one file drop each other's locks.
 _driver: ModuleType
@@ -26,6 +28,8 @@ try:
     _driver = import_module("pysqlite3")
 except ImportError:
     _driver = import_module("sqlite3")
+
+_FILE_LOCK: Final = {metrics.LOCK: "file"}
 
 _READERS_MAX = 16
 _WAIT_S = 30.0
@@ -63,7 +67,12 @@ def sqlite_engine(url: str, *, durable: bool, writes: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def open_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        asked = perf_counter()
+        try:
+            connection.exec_driver_sql(begin)
+        finally:
+            if writes:
+                LOCK_WAIT.record(perf_counter() - asked, _FILE_LOCK)
 
     return engine
 

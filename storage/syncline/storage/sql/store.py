@@ -15,6 +15,7 @@ from syncline.storage.sql.request_collecting import SqlRequestCollecting
 from syncline.storage.sql.request_lists import SqlRequestLists
 from syncline.storage.sql.scheduling import SqlScheduling
 from syncline.storage.sql.schema_version import check_version
+from syncline.storage.sql.statistics import SqlStatistics
 from syncline.storage.sql.sweeping import SqlSweeping
 from syncline.storage.sql.sync_requests import SqlSyncRequests
 
@@ -34,6 +35,7 @@ class SqlStore(
     SqlRequestLists,
     SqlClaiming,
     SqlSweeping,
+    SqlStatistics,
 ):
     """The whole contract on a `Database`."""
 

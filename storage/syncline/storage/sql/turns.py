@@ -6,8 +6,15 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from time import perf_counter
+from typing import Final
 
+from syncline.data import metrics
 from syncline.storage.errors import StoreUnavailable
+from syncline.storage.instruments import histogram
+
+LOCK_WAIT = histogram(metrics.STORE_LOCK_WAIT)
+_PROCESS_LOCK: Final = {metrics.LOCK: "process"}
 
 
 class Turns:
@@ -26,7 +33,11 @@ class Turns:
         Raises:
             StoreUnavailable: it took too long.
         """
-        self._enter()
+        asked = perf_counter()
+        try:
+            self._enter()
+        finally:
+            LOCK_WAIT.record(perf_counter() - asked, _PROCESS_LOCK)
         try:
             yield
         finally:
