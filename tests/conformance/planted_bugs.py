@@ -15,7 +15,7 @@ from syncline.data.changes import Operation, Verdict, field_text
 from syncline.data.parsing import parse_object
 from syncline.storage.conformance import ReferenceDevice
 from syncline.storage.conformance.device_file import HeldRow
-from syncline.storage.contract import Judge, Merge
+from syncline.storage.contract import Judge, RowWriter
 from syncline.storage.models import Collected, Feed, Position, QueueRead, RecordWrite, Session, WriteResult
 from syncline.storage.request_models import BatchResult, Enrollment, Lease, RowBatch, SourceRow
 from syncline.storage.request_moves import is_still_due
@@ -268,20 +268,43 @@ class EachBatchSeesForItself(SqlStore):
 class RowsComparedWithTheirRecords(SqlStore):
     """Whether the source changed a row is asked of the record here, and not of what the source sent before."""
 
-    def write_batch(self, lease: Lease, batch: RowBatch, merge: Merge, *, lease_us: int) -> BatchResult:
-        def take_the_row(row: SourceRow, *_: object) -> RecordWrite:
-            return row.write
+    def write_batch(self, lease: Lease, batch: RowBatch, writer: RowWriter, *, lease_us: int) -> BatchResult:
+        rows = tuple(row._replace(source_hash=writer.write(row, now=batch.now).data_hash) for row in batch.rows)
+        return super().write_batch(lease, replace(batch, rows=rows), _EveryRowAsItCame(writer), lease_us=lease_us)
 
-        rows = tuple(row._replace(source_hash=row.write.data_hash) for row in batch.rows)
-        return super().write_batch(lease, replace(batch, rows=rows), take_the_row, lease_us=lease_us)
+    def _changed_sources(
+        self, connection: Connection, account_id: str, enrollment_id: str, rows: Iterable[SourceRow]
+    ) -> tuple[set[SourceName], set[SourceName]]:
+        rows = list(rows)
+        new, _ = super()._changed_sources(connection, account_id, enrollment_id, rows)
+        records = self._current_records(connection, account_id, {(row.object_type, row.record_key) for row in rows})[0]
+        changed = {
+            (row.object_type, row.source_key)
+            for row in rows
+            if (stands := records.get((row.object_type, row.record_key))) is None or stands.data_hash != row.source_hash
+        }
+        return new, changed - new
 
-    def _sources(
+    def _stored_sources(
         self, connection: Connection, account_id: str, enrollment_id: str, names: Collection[SourceName]
     ) -> dict[SourceName, KnownSource]:
-        known = super()._sources(connection, account_id, enrollment_id, names)
+        known = super()._stored_sources(connection, account_id, enrollment_id, names)
         items = {(object_type, source.record_key) for (object_type, _), source in known.items()}
         records = self._current_records(connection, account_id, items)[0] if items else {}
         return {
             name: source._replace(source_hash=records[name[0], source.record_key].data_hash)
             for name, source in known.items()
         }
+
+
+class _EveryRowAsItCame:
+    """Merges nothing."""
+
+    def __init__(self, writer: RowWriter) -> None:
+        self._writer = writer
+
+    def write(self, row: SourceRow, *, now: int) -> RecordWrite:
+        return self._writer.write(row, now=now)
+
+    def merge(self, row: SourceRow, known_image: bytes, current: CurrentRecord, *, now: int) -> RecordWrite:
+        return self.write(row, now=now)

@@ -108,9 +108,7 @@ def _work(store: Store) -> None:
 def _attempt(store: Store, lease: Lease, number: int, now: int) -> None:
     enrollment_id = store.get_request(lease.account_id, lease.request_id).enrollment_id
     rows = tuple(
-        SourceRow(
-            f"{row}", b"%d" % (number // 3), b"{}", record(f"{enrollment_id} {row}", b"%d" % number), OnMatch.UPDATE
-        )
+        SourceRow("note", f"{enrollment_id} {row}", f"{row}", b"%d" % (number // 3), b"%d" % number, OnMatch.UPDATE)
         for row in range(number % 4)
     )
     batch = RowBatch(
@@ -125,11 +123,17 @@ def _attempt(store: Store, lease: Lease, number: int, now: int) -> None:
         estimate=0,
         now=now,
     )
-    store.write_batch(lease, batch, _take_row, lease_us=LEASE)
+    store.write_batch(lease, batch, _RowTaker(), lease_us=LEASE)
     ending = (Ending.SUCCESS, Ending.FAILED, Ending.TRY_AGAIN)[number % 3]
     message = MESSAGES[number % len(MESSAGES)]
     store.end_request(lease, ending, message=message, due_at=LATER, failures_max=3, now=now)
 
 
-def _take_row(row: SourceRow, known_image: bytes, current: CurrentRecord) -> RecordWrite:
-    return row.write
+class _RowTaker:
+    """Writes each row as it came."""
+
+    def write(self, row: SourceRow, *, now: int) -> RecordWrite:
+        return record(row.record_key, row.image)
+
+    def merge(self, row: SourceRow, known_image: bytes, current: CurrentRecord, *, now: int) -> RecordWrite:
+        return self.write(row, now=now)

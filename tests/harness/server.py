@@ -126,7 +126,7 @@ class RunningApp:
     @property
     def account_id(self) -> str:
         """Its one account."""
-        return self.environment.account_id
+        return self.environment.settings.account
 
     def wake(self) -> None:
         """Tell live streams that the store was written to."""

@@ -11,16 +11,17 @@ from sqlalchemy import Engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 
-from syncline.storage.sql import claiming, scheduling, statistics
+from syncline.storage.sql import accounts, claiming, scheduling, statistics
 from syncline.storage.sql.tables import metadata
 
 _DIALECTS = (sqlite.dialect(), psycopg.dialect())  # type: ignore[no-untyped-call]
 CROSSING_ACCOUNTS = frozenset(
     str(statement.compile(dialect=dialect))
-    for statement in claiming.CROSSING_ACCOUNTS + scheduling.CROSSING_ACCOUNTS + statistics.CROSSING_ACCOUNTS
+    for module in (accounts, claiming, scheduling, statistics)
+    for statement in module.CROSSING_ACCOUNTS
     for dialect in _DIALECTS
 )
-"""Statements that may look across accounts, as they reach the driver: what a worker looks for, and figures."""
+"""Statements that may look across accounts, as they reach the driver: what is swept, what a worker looks for, and figures."""
 
 _OUTSIDE = re.compile(
     r"\s*(BEGIN|PRAGMA|CREATE|DROP|ALTER)\b|.*\b(alembic_version\b|_alembic_tmp_)|(SELECT|select) pg_catalog\.",

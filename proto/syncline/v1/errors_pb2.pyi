@@ -139,6 +139,13 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """The page token is none of this list, or of another filter. INVALID_ARGUMENT."""
     CONNECTOR_FAILED: _ErrorReason.ValueType  # 47
     """The connected system is not there, or not as it must be; the message says why. FAILED_PRECONDITION."""
+    UNAUTHENTICATED: _ErrorReason.ValueType  # 48
+    """Reasons of identity
+
+    The call does not prove who makes it, or what proved it is not valid any more. UNAUTHENTICATED.
+    """
+    PERMISSION_MISSING: _ErrorReason.ValueType  # 49
+    """The caller lacks the permission that the call needs. PERMISSION_DENIED."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value is the `reason` of google.rpc.ErrorInfo in the status details;
@@ -262,3 +269,10 @@ PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 46
 """The page token is none of this list, or of another filter. INVALID_ARGUMENT."""
 CONNECTOR_FAILED: ErrorReason.ValueType  # 47
 """The connected system is not there, or not as it must be; the message says why. FAILED_PRECONDITION."""
+UNAUTHENTICATED: ErrorReason.ValueType  # 48
+"""Reasons of identity
+
+The call does not prove who makes it, or what proved it is not valid any more. UNAUTHENTICATED.
+"""
+PERMISSION_MISSING: ErrorReason.ValueType  # 49
+"""The caller lacks the permission that the call needs. PERMISSION_DENIED."""

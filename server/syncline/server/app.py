@@ -20,7 +20,9 @@ from syncline.server.enrollments.secrets import secret_box
 from syncline.server.enrollments.service import AppEnrollmentServicer
 from syncline.server.environment import Environment
 from syncline.server.errors import SettingsInvalid
+from syncline.server.identity.authenticator import DevelopmentAuthenticator
 from syncline.server.interceptors.errors import ErrorInterceptor
+from syncline.server.interceptors.identity import IdentityInterceptor
 from syncline.server.interceptors.load import LoadInterceptor
 from syncline.server.interceptors.measuring import MeasuringInterceptor
 from syncline.server.interceptors.tracing import TracingInterceptor
@@ -98,6 +100,7 @@ class App:
                 *((MeasuringInterceptor(),) if metrics_are_on() else ()),
                 ErrorInterceptor(),
                 LoadInterceptor(calls_max=settings.calls_max, streams_max=settings.streams_max),
+                IdentityInterceptor(DevelopmentAuthenticator(settings.account)),
             ],
             options=channel_options(settings),
         )

@@ -55,7 +55,7 @@ class DatabaseWatch:
         """Ask the database for little. Once without an answer is a moment of much to do; from twice on it is away."""
         env = self._env
         try:
-            await env.threads.run(env.store.get_head, env.account_id)
+            await env.threads.run(env.store.list_accounts, limit=1)
         except StoreUnavailable as error:
             self._failures += 1
             if self._failures == _FAILURES_MAX:
@@ -76,8 +76,9 @@ async def sweep(env: Environment) -> None:
     """Expire devices and sessions, remove what every device has passed."""
     now = now_us()
     seen_before = now - int(env.settings.device_expiry_days * _DAY_US)
-    collected = await env.threads.run(env.store.collect, env.account_id, devices_seen_before=seen_before, now=now)
-    _log.debug("swept", collected=collected)
+    for account_id in await env.threads.run(env.store.list_accounts):
+        collected = await env.threads.run(env.store.collect, account_id, devices_seen_before=seen_before, now=now)
+        _log.debug("swept", account=account_id, collected=collected)
 
 
 async def sweep_requests(env: Environment) -> None:
@@ -90,10 +91,11 @@ async def sweep_requests(env: Environment) -> None:
         partial(env.store.collect_payloads, ended_before=max(payloads_before, requests_before), limit=_CHUNKS_MAX),
         partial(env.store.collect_requests, ended_before=requests_before, limit=_ROWS_MAX),
     )
-    for collect in collects:
-        limit = collect.keywords["limit"]
-        while await env.threads.run(collect, env.account_id) == limit:
-            pass
+    for account_id in await env.threads.run(env.store.list_accounts):
+        for collect in collects:
+            limit = collect.keywords["limit"]
+            while await env.threads.run(collect, account_id) == limit:
+                pass
 
 
 async def repeat(what: str, work: Callable[[], Awaitable[None]], every_seconds: float) -> None:

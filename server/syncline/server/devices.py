@@ -18,7 +18,7 @@ class Devices:
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._known: OrderedDict[UUID, None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, UUID], None] = OrderedDict()
 
     async def identify(self, context: CallContext) -> UUID:
         """The calling device.
@@ -27,10 +27,11 @@ class Devices:
             DeviceUuidInvalid: it is not named, or not by one UUID.
         """
         device_uuid = device_uuid_of(context)
-        if device_uuid not in self._known:
-            env = self._env
-            await env.threads.run(env.store.register_device, env.account_id, device_uuid, now=now_us())
-            self._known[device_uuid] = None
+        env = self._env
+        device = (env.account_id, device_uuid)
+        if device not in self._known:
+            await env.threads.run(env.store.register_device, *device, now=now_us())
+            self._known[device] = None
             if len(self._known) > KNOWN_DEVICES_MAX:
                 self._known.popitem(last=False)
         return device_uuid

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from syncline.server.config import Settings
 from syncline.server.drain import Drain
 from syncline.server.enrollments.secrets import SecretBox
+from syncline.server.identity.caller import current_caller
 from syncline.server.notify import Notifier
 from syncline.server.requests.connectors.registry import Connectors
 from syncline.server.resolvers import Resolvers
@@ -34,13 +35,13 @@ class Environment:
 
     @property
     def account_id(self) -> str:
-        """The one account of development mode."""
-        return self.settings.account
+        """The account of the call that is being answered; there is none outside of calls."""
+        return current_caller().account_id
 
     @property
     def principal(self) -> str:
-        """Who calls: development mode has no credentials, and knows but one."""
-        return "developer"
+        """Who makes the call that is being answered."""
+        return current_caller().principal
 
     def session_end(self, now: int) -> int:
         """When a session that is used now ends, in microseconds since the epoch."""

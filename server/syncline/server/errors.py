@@ -49,6 +49,19 @@ class AckOverdue(ServerError):
         super().__init__(f"{pages} pages are unacknowledged, and none was acknowledged for {seconds:g} seconds")
 
 
+class Unauthenticated(ServerError):
+    """A call does not prove who makes it. The message helps its rightful caller, and nobody to guess."""
+
+
+class PermissionDenied(ServerError):
+    """The caller lacks the right to make a call."""
+
+    def __init__(self, permission: str | None) -> None:
+        super().__init__(
+            f"the caller lacks the permission {permission!r}" if permission else "nobody may make this call"
+        )
+
+
 class TooManyCalls(ServerError):
     """The server has as many calls open as it takes."""
 

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from syncline.storage.filters import FieldKind, Filter, Order
-from syncline.storage.models import RecordWrite
 from syncline.storage.request_states import RequestStatus
 
 RESULT_MESSAGE_CHARS_MAX: Final = 200
@@ -321,15 +320,16 @@ class OnMatch(Enum):
 
 
 class SourceRow(NamedTuple):
-    """One row of the connected system, made into a write."""
+    """One row of the connected system, and the record that it is. A tuple: millions of them are made."""
 
+    object_type: str
+    record_key: str
     source_key: str
     """What the connected system knows it by."""
     source_hash: bytes
     """Of the row as it came: equal means that the source has not changed it."""
     image: bytes
-    """The record that the row is, as canonical data: what a later row is compared with, field by field."""
-    write: RecordWrite
+    """The record as canonical data: what a later row is compared with, field by field."""
     on_match: OnMatch
 
 

@@ -5,7 +5,7 @@ For each row, in this order:
 1. Its source is known with this hash and this record key: skipped.
 2. A live record has its key, and the row does not update: skipped or failed, with a detail. The source stays as it was.
 3. Its source was of another record: it leaves that one, which is deleted if this was its last source.
-4. Its source is of this live record already: `Merge` makes the write. Otherwise the row's own write is taken.
+4. Its source is of this live record already: the two are merged. Otherwise the row is written as it came.
 
 Keys that the source has deleted come after the rows. What becomes of the request itself, `request_moves` says.
 """
@@ -17,9 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from syncline.storage.contract.sync_requests import Merge
+from syncline.storage.contract.sync_requests import RowWriter
 from syncline.storage.errors import LimitReached, ObjectTypeNotFound
-from syncline.storage.limits import WRITES_MAX, check_frames, check_keys, check_text, check_texts, check_writes
+from syncline.storage.limits import WRITES_MAX, check_frames, check_keys, check_text, check_texts
 from syncline.storage.models import RecordWrite, WriteOutcome
 from syncline.storage.request_models import (
     DETAIL_VALUE_CHARS_MAX,
@@ -49,11 +49,10 @@ class KnownSource(NamedTuple):
     record_key: str
     source_hash: bytes
     image: bytes
-    """May be left out (empty) if the source is as it was in all of a batch: it is not looked at."""
 
     def is_like(self, row: SourceRow) -> bool:
         """Is the row as it was, and of the same record?"""
-        return self.source_hash == row.source_hash and self.record_key == row.write.key
+        return self.source_hash == row.source_hash and self.record_key == row.record_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class RowState:
     scopes: Mapping[str, str]
     """The scope of each object type of the schema."""
     sources: Mapping[SourceName, KnownSource]
-    """Those of `source_names` that the enrollment knows."""
+    """Those of the batch's `source_names` that the enrollment knows."""
     records: Mapping[ItemName, CurrentRecord]
     """Those of `items_touched` that there are, tombstones included."""
     source_counts: Mapping[ItemName, int]
@@ -102,25 +101,25 @@ def check_row_batch(batch: RowBatch) -> None:
     """
     if len(batch.rows) + len(batch.deleted_keys) > WRITES_MAX:
         raise LimitReached("rows in one batch", WRITES_MAX)
-    check_writes([row.write for row in batch.rows])
-    check_texts("object_type", {object_type for object_type, _ in batch.deleted_keys})
+    check_texts("object_type", types_of(batch))
+    check_keys([row.record_key for row in batch.rows])
     check_keys([row.source_key for row in batch.rows] + [source_key for _, source_key in batch.deleted_keys])
     check_text("cursor", batch.cursor)
 
 
 def source_names(batch: RowBatch) -> set[SourceName]:
     """The sources that a batch speaks of."""
-    return {(row.write.object_type, row.source_key) for row in batch.rows} | set(batch.deleted_keys)
+    return {(row.object_type, row.source_key) for row in batch.rows} | set(batch.deleted_keys)
 
 
 def types_of(batch: RowBatch) -> set[str]:
     """The object types of those sources."""
-    return {row.write.object_type for row in batch.rows} | {object_type for object_type, _ in batch.deleted_keys}
+    return {row.object_type for row in batch.rows} | {object_type for object_type, _ in batch.deleted_keys}
 
 
 def items_touched(batch: RowBatch, sources: Mapping[SourceName, KnownSource]) -> set[ItemName]:
     """The records that a batch may read or write, given the known ones of its `source_names`."""
-    own = {(row.write.object_type, row.write.key) for row in batch.rows}
+    own = {(row.object_type, row.record_key) for row in batch.rows}
     return own | {(object_type, known.record_key) for (object_type, _), known in sources.items()}
 
 
@@ -129,15 +128,21 @@ def items_left(batch: RowBatch, sources: Mapping[SourceName, KnownSource]) -> se
     first = {name: known.record_key for name, known in sources.items()}
     left: set[ItemName] = set()
     for row in batch.rows:
-        object_type, key = row.write.object_type, row.write.key
+        object_type, key = row.object_type, row.record_key
         before = first.setdefault((object_type, row.source_key), key)
         if before != key:
             left |= {(object_type, before), (object_type, key)}
     return left | {(name[0], first[name]) for name in batch.deleted_keys if name in first}
 
 
-def plan_rows(state: RowState, batch: RowBatch, merge: Merge) -> RowPlan:
+def plan_rows(state: RowState, batch: RowBatch, writer: RowWriter, *, unchanged: Sequence[SourceName] = ()) -> RowPlan:
     """Decide a batch.
+
+    Args:
+        state: what stands.
+        batch: its rows may lack those whose sources are just as they were in all of it.
+        writer: makes the writes.
+        unchanged: the sources of the rows that are left out, once for each row.
 
     Raises:
         ObjectTypeNotFound: a row is of no object type of the schema.
@@ -147,8 +152,9 @@ def plan_rows(state: RowState, batch: RowBatch, merge: Merge) -> RowPlan:
         if object_type not in state.scopes:
             raise ObjectTypeNotFound(object_type)
     planner = _Planner(state, now=batch.now)
+    planner.skip(unchanged)
     for row in batch.rows:
-        planner.take(row, merge)
+        planner.take(row, writer)
     for name in batch.deleted_keys:
         planner.forget(name)
     plan = planner.finish(batch.failed)
@@ -230,9 +236,16 @@ class _Planner:
         self._revision = state.head_revision
         self._plan = RowPlan()
 
-    def take(self, row: SourceRow, merge: Merge) -> None:
+    def skip(self, unchanged: Sequence[SourceName]) -> None:
+        """Take the rows of sources that are as they were."""
+        for object_type, count in Counter(object_type for object_type, _ in unchanged).items():
+            self._tally[object_type, "skipped"] += count
+        if self._state.full:
+            self._plan.seen.update(unchanged)
+
+    def take(self, row: SourceRow, writer: RowWriter) -> None:
         """Decide one row."""
-        object_type, key = row.write.object_type, row.write.key
+        object_type, key = row.object_type, row.record_key
         name = (object_type, row.source_key)
         known = self._sources.get(name)
         if known is not None and known.is_like(row):
@@ -249,9 +262,9 @@ class _Planner:
             if known is not None and not is_same:
                 self._leave((object_type, known.record_key))
             if known is not None and is_same and live is not None:
-                self._write(merge(row, known.image, live))
+                self._write(writer.merge(row, known.image, live, now=self._now))
             else:
-                self._write(row.write)
+                self._write(writer.write(row, now=self._now))
             self._know(name, KnownSource(key, row.source_hash, row.image), is_new=not is_same)
         if self._state.full and name in self._sources:
             self._plan.seen.add(name)
@@ -287,16 +300,16 @@ class _Planner:
     def _refuse(self, row: SourceRow) -> None:
         """A record with the row's key is there, and is not to be touched."""
         is_error = row.on_match is OnMatch.ERROR
-        self._count(row.write.object_type, "failed" if is_error else "skipped")
+        self._count(row.object_type, "failed" if is_error else "skipped")
         self._plan.details.append(
             Detail(
                 Severity.ERROR if is_error else Severity.SKIP,
-                row.write.object_type,
+                row.object_type,
                 line=0,
                 source_key=row.source_key,
                 field="",
                 reason="a record with this key is there already",
-                value=row.write.key,
+                value=row.record_key,
             )
         )
 

@@ -131,11 +131,11 @@ def test_the_list_of_bad_lines_is_capped_and_their_count_is_not(store: Store) ->
 
 def test_a_file_that_breaks_off_writes_nothing(store: Store) -> None:
     class Breaking(io.BytesIO):
-        def readline(self, size: int | None = -1, /) -> bytes:
-            line = super().readline(size)
-            if not line:
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            if not data:
                 raise OSError(5, "Input/output error")
-            return line
+            return data
 
     source = CsvSource("t.csv", 0, lambda: Breaking(b"tailnum,seats\nN1,1\n"))
     with pytest.raises(SourceError, match="Input/output error"):

@@ -9,9 +9,8 @@ from syncline.data.canonical import canonical_bytes, data_hash
 from syncline.data.schema import Field, FieldType, ObjectType, Schema
 from syncline.server.records import encode_frame
 from syncline.server.requests.connectors.contract import IncomingRow
-from syncline.server.requests.merging import merge_row
+from syncline.server.requests.merging import RecordRowWriter
 from syncline.server.requests.rows import RowReader
-from syncline.storage.request_models import SourceRow
 from syncline.storage.upload_models import CurrentRecord
 from syncline.v1.frame_pb2 import Frame
 
@@ -33,9 +32,8 @@ def merged(known: dict[str, Any], live: dict[str, Any], new: dict[str, Any]) -> 
     """What is written, having checked that it is encoded as a record is."""
     image = canonical_bytes(live)
     current = CurrentRecord("main", "north", 7, encode_frame("person", "a", "north", 1, image), b"", b"", None)
-    row = RowReader(Schema(object_types=(PERSON,))).read(IncomingRow("person", new), now=5)
-    assert isinstance(row, SourceRow)
-    write = merge_row(row, canonical_bytes(known), current)
+    (row,) = RowReader(Schema(object_types=(PERSON,))).read_all([IncomingRow("person", new)]).rows
+    write = RecordRowWriter().merge(row, canonical_bytes(known), current, now=5)
     assert write.frame is not None
     frame = Frame.FromString(write.frame)
     assert write.data_hash == data_hash(frame.data)

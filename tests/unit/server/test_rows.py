@@ -10,6 +10,7 @@ from syncline.data.canonical import canonical_bytes, data_hash
 from syncline.data.schema import Field, FieldType, ObjectType, Schema
 from syncline.server.records import record_write
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
+from syncline.server.requests.merging import RecordRowWriter
 from syncline.server.requests.rows import RowReader
 from syncline.storage.request_models import Detail, OnMatch, Severity, SourceRow
 
@@ -33,7 +34,14 @@ SCHEMA = Schema(object_types=(THING, KEYLESS))
 
 
 def read(data: dict[str, Any], **more: Any) -> SourceRow | Detail:
-    return RowReader(SCHEMA).read(IncomingRow("thing", data, **more), now=5)
+    return read_row(IncomingRow("thing", data, **more))
+
+
+def read_row(row: IncomingRow) -> SourceRow | Detail:
+    """What becomes of one row."""
+    read_rows = RowReader(SCHEMA).read_all([row])
+    (made,) = (*read_rows.rows, *read_rows.details)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -53,7 +61,7 @@ def test_a_row_is_written_as_the_record_that_it_is(data: dict[str, Any]) -> None
     assert isinstance(row, SourceRow)
     image = canonical_bytes(data)
     assert (row.source_key, row.image, row.source_hash, row.on_match) == ("a", image, data_hash(image), OnMatch.SKIP)
-    assert row.write == record_write(THING, data, modified_at=5)
+    assert RecordRowWriter().write(row, now=5) == record_write(THING, data, modified_at=5)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +91,10 @@ def test_a_row_that_does_not_fit_is_a_detail(data: dict[str, Any], field: str, r
 
 
 def test_a_type_without_primary_key_takes_the_sources_key() -> None:
-    reader = RowReader(SCHEMA)
-    row = reader.read(IncomingRow("keyless", {"text": "x"}, source_key="s"), now=5)
+    row = read_row(IncomingRow("keyless", {"text": "x"}, source_key="s"))
     assert isinstance(row, SourceRow)
-    assert (row.source_key, row.write.key) == ("s", "s")
-    nameless = reader.read(IncomingRow("keyless", {"text": "x"}), now=5)
+    assert (row.source_key, row.record_key) == ("s", "s")
+    nameless = read_row(IncomingRow("keyless", {"text": "x"}))
     assert isinstance(nameless, Detail)
     assert nameless.field == "source_key"
 
@@ -108,7 +115,7 @@ def test_a_batch_keeps_apart_what_is_written_deleted_and_refused() -> None:
         IncomingRow("nothing", {}, source_key="x", deleted=True),
         IncomingRow("thing", {"id": 1}),
     ]
-    read_rows = RowReader(SCHEMA).read_all(rows, [BadRow("thing", "is no JSON", line=4, value="{")], now=5)
+    read_rows = RowReader(SCHEMA).read_all(rows, [BadRow("thing", "is no JSON", line=4, value="{")])
     assert [row.source_key for row in read_rows.rows] == ["a"]
     assert read_rows.deleted_keys == (("thing", "gone"),)
     assert read_rows.failed == {"thing": 3, "nothing": 2}
@@ -124,8 +131,8 @@ def test_a_batch_keeps_apart_what_is_written_deleted_and_refused() -> None:
 def test_a_row_that_came_back_after_its_delete_is_not_deleted() -> None:
     gone, there = IncomingRow("thing", {}, source_key="a", deleted=True), IncomingRow("thing", {"id": "a"})
     reader = RowReader(SCHEMA)
-    assert reader.read_all([there, gone, there], now=5).deleted_keys == ()
-    assert reader.read_all([there, gone], now=5).deleted_keys == (("thing", "a"),)
+    assert reader.read_all([there, gone, there]).deleted_keys == ()
+    assert reader.read_all([there, gone]).deleted_keys == (("thing", "a"),)
 
 
 def test_a_refused_row_is_known_by_its_record_s_key_if_it_brings_none() -> None:

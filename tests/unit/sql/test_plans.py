@@ -25,6 +25,7 @@ from syncline.storage.sql import (
     departing,
     diagnosing,
     feeds,
+    postgres,
     receipts,
     reconciling,
     record_sources,
@@ -32,6 +33,7 @@ from syncline.storage.sql import (
     request_details,
     request_lists,
     scheduling,
+    sqlite,
     statistics,
     uploading,
     writing,
@@ -297,12 +299,19 @@ def test_sources_are_looked_up_by_key(requests: Connection, analyzed: bool) -> N
     these = {"of_enrollment": "e", "of_type": "note", "keys": KEYS, "new_seen_by": "1"}
     for statement in (
         record_sources._HASHES,
-        record_sources._IMAGES,
+        record_sources._KNOWN,
         record_sources._SEE,
         record_sources._FORGET,
     ):
         plan = _plan(requests, statement, these)
         assert re.search(r"record_source_pkey|object_type=\? AND source_key=\?\)", plan)
+    if requests.engine.dialect.name == "sqlite":
+        changed = requests.exec_driver_sql(f"EXPLAIN QUERY PLAN {sqlite.KNOWN_HASHES}", ("a", "e", "note", KEYS))
+    else:
+        rows = {"source_key": ["1", "2"], "record_key": ["1", "2"], "source_hash": [b"", b""]}
+        values = {"of_account": "a", "of_enrollment": "e", "of_type": "note", **rows}
+        changed = requests.exec_driver_sql(f"EXPLAIN {postgres.CHANGED_SOURCES}", values)
+    assert re.search(r"record_source_pkey|object_type=\? AND source_key=\?\)", str(changed.all()))
     counted = _plan(requests, record_sources._COUNT_OF_RECORDS, these)
     assert "record_source_record_idx" in counted
 

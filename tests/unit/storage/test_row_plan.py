@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.storage.conformance.request_desk import batch, merge_fields, row
+from syncline.storage.conformance.request_desk import FieldWriter, batch, row
 from syncline.storage.errors import LimitReached, ObjectTypeNotFound
 from syncline.storage.request_models import (
     DETAIL_VALUE_CHARS_MAX,
@@ -114,8 +114,8 @@ class World:
 def test_a_plan_needs_what_it_asks_for_and_no_more(coming: Sequence[RowBatch], full: bool) -> None:
     world = World(full=full)
     for one in coming:
-        plan = plan_rows(world.needed(one), one, merge_fields)
-        assert plan == plan_rows(world.state(), one, merge_fields)
+        plan = plan_rows(world.needed(one), one, FieldWriter())
+        assert plan == plan_rows(world.state(), one, FieldWriter())
         assert not plan.forgotten & plan.sources.keys()
         assert plan.seen <= (world.sources.keys() - plan.forgotten - plan.sources.keys() if full else set())
         world.carry_out(plan)
@@ -125,7 +125,7 @@ def test_a_plan_needs_what_it_asks_for_and_no_more(coming: Sequence[RowBatch], f
 def test_every_row_counts_once_and_every_record_has_a_source(coming: Sequence[RowBatch]) -> None:
     world = World(full=False)
     for one in coming:
-        plan = plan_rows(world.needed(one), one, merge_fields)
+        plan = plan_rows(world.needed(one), one, FieldWriter())
         done = plan.progress
         assert done.inserted + done.updated + done.skipped + done.failed == done.read == len(one.rows)
         assert done.inserted + done.updated + done.deleted == len(plan.writes)
@@ -142,7 +142,7 @@ def test_every_row_counts_once_and_every_record_has_a_source(coming: Sequence[Ro
 def test_a_sweep_of_all_sources_leaves_what_others_have(coming: Sequence[RowBatch]) -> None:
     world = World(full=True)
     for one in coming:
-        world.carry_out(plan_rows(world.needed(one), one, merge_fields))
+        world.carry_out(plan_rows(world.needed(one), one, FieldWriter()))
     live = {item for item, record in world.records.items() if record.frame is not None}
     plan = plan_sweep(world.state(), list(world.sources), now=1)
     assert {(write.object_type, write.key) for write in plan.writes} == live - {("note", "m")}
@@ -154,16 +154,16 @@ def test_a_full_run_notes_what_came_as_it_was() -> None:
     known = row("s", {"a": 1})
     state = replace(EMPTY, full=True, sources={("note", "s"): KnownSource("s", known.source_hash, known.image)})
     coming = batch(known, row("t", {"a": 1}))
-    assert plan_rows(state, coming, merge_fields).seen == {("note", "s")}
-    assert set(plan_rows(state, coming, merge_fields).sources) == {("note", "t")}
-    assert plan_rows(replace(state, full=False), coming, merge_fields).seen == set()
+    assert plan_rows(state, coming, FieldWriter()).seen == {("note", "s")}
+    assert set(plan_rows(state, coming, FieldWriter()).sources) == {("note", "t")}
+    assert plan_rows(replace(state, full=False), coming, FieldWriter()).seen == set()
 
 
 @pytest.mark.parametrize("gone", [(), (("nothing", "s"),)], ids=["row", "deleted key"])
 def test_a_type_must_be_there(gone: tuple[SourceName, ...]) -> None:
     coming: list[SourceRow] = [] if gone else [row("s", {}, object_type="nothing")]
     with pytest.raises(ObjectTypeNotFound):
-        plan_rows(EMPTY, batch(*coming, deleted_keys=gone), merge_fields)
+        plan_rows(EMPTY, batch(*coming, deleted_keys=gone), FieldWriter())
 
 
 def test_rows_and_deleted_keys_have_one_limit() -> None:
@@ -176,7 +176,7 @@ def test_rows_and_deleted_keys_have_one_limit() -> None:
 def test_what_the_worker_refused_is_counted_and_told_first() -> None:
     refused = DETAIL._replace(value="\x00" * 300)
     coming = batch(row("s", {"a": 1}), details=(refused,), failed={"note": 2, "bad\x00": 1}, read=4, estimate=9)
-    plan = plan_rows(EMPTY, coming, merge_fields)
+    plan = plan_rows(EMPTY, coming, FieldWriter())
     assert plan.details == [DETAIL._replace(value="\ufffd" * DETAIL_VALUE_CHARS_MAX)]
     assert plan.counts == {"note": TypeCounts(inserted=1, failed=2), "bad\ufffd": TypeCounts(failed=1)}
     assert plan.progress == Progress(read=4, inserted=1, failed=3, estimate=9)

@@ -43,7 +43,7 @@ async def explain_delivery(
         env.store.read_delivery, env.account_id, question.device_uuid, question.object_type, question.key
     )
     now = now_us()
-    standing = explain(facts, now=now, on_their_way=env.windows.on_their_way(question.device_uuid))
+    standing = explain(facts, now=now, on_their_way=env.windows.on_their_way(env.account_id, question.device_uuid))
     return _response(facts, standing, now)
 
 

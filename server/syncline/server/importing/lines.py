@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from functools import partial
-from typing import BinaryIO
+from contextlib import closing, suppress
+from typing import BinaryIO, Final
 
 from syncline.server.importing.errors import SourceError
 from syncline.server.importing.limits import LINE_BYTES_MAX
 
 Opener = Callable[[], BinaryIO]
 """Opens the bytes of a file from their beginning; called once for each time that the file is read."""
+
+
+_PIECE_BYTES: Final = 64 * 1024
 
 
 class Lines:
@@ -41,20 +44,54 @@ class Lines:
         """
         try:
             with closing(self._opener()) as file:
-                for raw in iter(partial(file.readline, LINE_BYTES_MAX + 1), b""):
-                    self.number += 1
-                    self.bytes_read += len(raw)
-                    yield self._decode(raw)
+                for piece in self._pieces(file):
+                    yield from self._lines_of(piece)
         except OSError as error:
             raise SourceError(self._source, error.strerror or str(error)) from error
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise SourceError(self._source, f"the zip file is damaged: {error}", line=self.number) from error
 
-    def _decode(self, raw: bytes) -> str:
-        if len(raw) > LINE_BYTES_MAX:
-            raise SourceError(self._source, f"the line is longer than {LINE_BYTES_MAX:,} bytes", line=self.number)
-        if self.number == 1:
-            raw = raw.removeprefix(codecs.BOM_UTF8)
+    def _pieces(self, file: BinaryIO) -> Iterator[bytes]:
+        """Give out the file in pieces of whole lines."""
+        begun = b""
+        while read := file.read(_PIECE_BYTES):
+            whole = read.rfind(b"\n") + 1
+            if len(begun) + (read.index(b"\n") + 1 if whole else len(read)) > LINE_BYTES_MAX:
+                raise SourceError(
+                    self._source, f"the line is longer than {LINE_BYTES_MAX:,} bytes", line=self.number + 1
+                )
+            if whole:
+                yield begun + read[:whole]
+                begun = read[whole:]
+            else:
+                begun += read
+        if begun:
+            yield begun
+
+    def _lines_of(self, piece: bytes) -> Iterator[str]:
+        """Give out the lines of a piece; decoded all at once if nothing is wrong with any."""
+        if not self.number:
+            bom = len(codecs.BOM_UTF8) if piece.startswith(codecs.BOM_UTF8) else 0
+            self.bytes_read += bom
+            piece = piece[bom:]
+        text = None
+        if b"\0" not in piece:
+            with suppress(UnicodeDecodeError):
+                text = piece.decode()
+        if text is None:
+            for raw in io.BytesIO(piece):
+                self.number += 1
+                self.bytes_read += len(raw)
+                yield self._mended(raw)
+            return
+        is_ascii = len(text) == len(piece)
+        for line in io.StringIO(text, newline="\n"):
+            self.number += 1
+            self.bytes_read += len(line) if is_ascii else len(line.encode())
+            yield line
+
+    def _mended(self, raw: bytes) -> str:
+        """The line, which may be faulty."""
         if b"\0" in raw:
             self.faults[self.number] = "holds NUL"
         try:

@@ -94,6 +94,8 @@ _row(
     "PAGE_TOKEN_INVALID",
     lambda error: (details.bad_request([("page_token", str(error))]),),
 )
+_row(server_errors.Unauthenticated, StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+_row(server_errors.PermissionDenied, StatusCode.PERMISSION_DENIED, "PERMISSION_MISSING")
 _row(server_errors.DeviceUuidInvalid, StatusCode.INVALID_ARGUMENT, "DEVICE_UUID_INVALID")
 _row(
     store_errors.SessionNotFound,

@@ -16,7 +16,7 @@ from opentelemetry import trace
 
 from syncline.data import telemetry
 from syncline.server.environment import now_us
-from syncline.server.requests.merging import merge_row
+from syncline.server.requests.merging import RecordRowWriter
 from syncline.server.requests.request_counts import count_attempt, count_rows
 from syncline.server.requests.result_messages import written_message
 from syncline.server.requests.rows import ReadRows
@@ -218,7 +218,7 @@ class HeldRequest:
         for tries_left in range(_WRITE_TRIES - 1, -1, -1):
             try:
                 return self._call(
-                    lambda: self._store.write_batch(self.lease, batch, merge_row, lease_us=self._lease_us)
+                    lambda: self._store.write_batch(self.lease, batch, RecordRowWriter(), lease_us=self._lease_us)
                 )
             except StoreUnavailable:
                 if not tries_left:

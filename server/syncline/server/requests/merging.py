@@ -1,4 +1,4 @@
-"""Bringing a changed row and its live record together, field by field."""
+"""How the rows of connected systems are written: as they came, or merged field by field with the live record."""
 
 from __future__ import annotations
 
@@ -14,19 +14,32 @@ from syncline.storage.request_models import SourceRow
 from syncline.storage.upload_models import CurrentRecord
 
 
-def merge_row(row: SourceRow, known_image: bytes, current: CurrentRecord) -> RecordWrite:
-    """The live record with what the source changed since `known_image`; a `Merge` of the store.
+class RecordRowWriter:
+    """Writes rows as records; the store's `RowWriter`.
 
-    What a device changed in other fields stays. Should both together be longer than a record may be, the source's
-    record is taken as it came: it fits, and a device's edit can be made again, while a run that always fails cannot.
+    A record stays in the bucket that it is in; a new one is put into the default bucket.
     """
-    if current.frame is None:
-        return row.write
-    edits = edits_between(orjson.loads(known_image), orjson.loads(row.image))
-    try:
-        data = canonical_bytes(apply_edits(orjson.loads(frame_data(current.frame)), edits))
-    except DataError:
-        return row.write
-    own = row.write
-    frame = encode_frame(own.object_type, own.key, current.bucket, own.modified_at, data)
-    return RecordWrite(own.object_type, own.key, frame, data_hash(data), own.modified_at)
+
+    def write(self, row: SourceRow, *, now: int) -> RecordWrite:
+        """See `RowWriter.write`."""
+        return _write(row, row.image, row.source_hash, "", now)
+
+    def merge(self, row: SourceRow, known_image: bytes, current: CurrentRecord, *, now: int) -> RecordWrite:
+        """See `RowWriter.merge`.
+
+        Should both together be longer than a record may be, the source's record is taken as it came: it fits, and a
+        device's edit can be made again, while a run that always fails cannot.
+        """
+        if current.frame is None:
+            return self.write(row, now=now)
+        edits = edits_between(orjson.loads(known_image), orjson.loads(row.image))
+        try:
+            data = canonical_bytes(apply_edits(orjson.loads(frame_data(current.frame)), edits))
+        except DataError:
+            return self.write(row, now=now)
+        return _write(row, data, data_hash(data), current.bucket, now)
+
+
+def _write(row: SourceRow, data: bytes, hashed: bytes, bucket: str, now: int) -> RecordWrite:
+    frame = encode_frame(row.object_type, row.record_key, bucket, now, data)
+    return RecordWrite(row.object_type, row.record_key, frame, hashed, now)

@@ -17,7 +17,7 @@ from syncline.server.requests.backoff import retry_delay_us
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
 from syncline.server.requests.convert import progress_message, request_message, timestamp
 from syncline.server.requests.holding import HeldRequest, RunStopped
-from syncline.server.requests.merging import merge_row
+from syncline.server.requests.merging import RecordRowWriter
 from syncline.server.requests.reading import check_failed
 from syncline.server.requests.records_payload import incoming_row
 from syncline.server.requests.request_counts import count_begun, count_rows
@@ -128,7 +128,7 @@ def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchR
     account_id, now = outside.lease.account_id, now_us()
     if trace.get_current_span().is_recording():
         _link_to_asker(env.store.get_request(account_id, outside.lease.request_id))
-    batch = _read_rows(env, wanted, now).batch(
+    batch = _read_rows(env, wanted).batch(
         wanted.number,
         cursor=wanted.cursor,
         read=len(wanted.rows),
@@ -136,7 +136,7 @@ def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchR
         estimate=wanted.estimate,
         now=now,
     )
-    result = env.store.write_batch(outside.lease, batch, merge_row, lease_us=outside.seconds * _SECOND_US)
+    result = env.store.write_batch(outside.lease, batch, RecordRowWriter(), lease_us=outside.seconds * _SECOND_US)
     # The store tells what the request has come to, and not what came of this batch.
     of_batch = Progress(read=batch.read, failed=sum(batch.failed.values()))
     count_rows(EXTERNAL_CONNECTOR, Progress(), of_batch)
@@ -164,7 +164,7 @@ def _end_if_too_many_failed(env: Environment, outside: OutsideLease, progress: P
         _held(env, outside.lease, outside.seconds).end(Ending.FAILED, str(error))
 
 
-def _read_rows(env: Environment, wanted: RowsWrite, now: int) -> ReadRows:
+def _read_rows(env: Environment, wanted: RowsWrite) -> ReadRows:
     incoming: list[IncomingRow] = []
     bad: list[BadRow] = []
     for message in wanted.rows:
@@ -173,7 +173,7 @@ def _read_rows(env: Environment, wanted: RowsWrite, now: int) -> ReadRows:
             bad.append(row)
         else:
             incoming.append(row)
-    return RowReader(env.store.read_schema(env.account_id)).read_all(incoming, bad, now=now)
+    return RowReader(env.store.read_schema(env.account_id)).read_all(incoming, bad)
 
 
 def _update(env: Environment, outside: OutsideLease, wanted: Update) -> sync_request_pb2.SyncRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from syncline.server.environment import now_us
 from syncline.server.requests.attempt import Attempt, RunFailed
 from syncline.server.requests.connectors.contract import Incoming
 from syncline.server.requests.result_messages import counts_message, written_message
@@ -42,7 +41,7 @@ def read(attempt: Attempt) -> str:
 def _write(attempt: Attempt, reader: RowReader, incoming: Incoming) -> None:
     held = attempt.held
     held.write(
-        reader.read_all(incoming.rows, incoming.bad_rows, now=now_us()),
+        reader.read_all(incoming.rows, incoming.bad_rows),
         cursor=incoming.cursor,
         read=len(incoming.rows) + len(incoming.bad_rows),
         bytes_read=incoming.bytes_read,

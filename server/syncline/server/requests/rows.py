@@ -1,4 +1,4 @@
-"""From a row of a connected system to what a store takes: a write of a record, or a detail that says what is wrong."""
+"""From a row of a connected system to what a store takes: a record, or a detail that says what is wrong."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from syncline.data.fields import check_record
 from syncline.data.keys import KeyRule, check_key
 from syncline.data.limits import RECORD_BYTES_MAX
 from syncline.data.schema import ObjectType, Schema
-from syncline.server.records import encode_frame
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
 from syncline.server.upload.type_rules import plain_rule
-from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import DETAIL_VALUE_CHARS_MAX, Detail, RowBatch, Severity, SourceRow
 
 _TEXT_CHARS_MAX: Final = 500
@@ -51,47 +49,30 @@ class ReadRows(NamedTuple):
 
 
 class RowReader:
-    """Reads rows by one schema; prepared once, used for each row.
-
-    A record stays in the bucket that it is in; a new one is put into the default bucket.
-    """
+    """Reads rows by one schema; prepared once, used for each row."""
 
     def __init__(self, schema: Schema) -> None:
         self._kinds = {kind.name: kind for kind in schema.object_types}
         self._readers: dict[str, _TypeReader] = {}
 
-    def read(self, row: IncomingRow, *, now: int) -> SourceRow | Detail:
-        """The write that stores the row's record, or what is wrong with the row. Not for rows that are `deleted`.
-
-        Args:
-            row: as it came.
-            now: when the record counts as modified, in microseconds since the epoch.
-        """
-        try:
-            return self._reader(row.object_type).read(row, now)
-        except DataError as error:
-            return refused(row._replace(source_key=self._source_key(row)), error)
-
-    def read_all(self, rows: Iterable[IncomingRow], bad_rows: Iterable[BadRow] = (), *, now: int) -> ReadRows:
-        """Read all rows, deleted ones included; the bad rows become details, too."""
+    def read_all(self, rows: Iterable[IncomingRow], bad_rows: Iterable[BadRow] = ()) -> ReadRows:
+        """Each row as the record that it is, or as the detail that says what is wrong; so for the bad rows."""
         good: list[SourceRow] = []
         deleted: dict[tuple[str, str], None] = {}
         details = [bad_detail(bad) for bad in bad_rows]
         for row in rows:
-            if row.deleted:
-                try:
+            try:
+                if row.deleted:
                     deleted[self._deleted_key(row)] = None
-                except DataError as error:
-                    details.append(refused(row, error))
+                    continue
+                read = self._reader(row.object_type).read(row)
+            except DataError as error:
+                details.append(refused(row if row.deleted else row._replace(source_key=self._source_key(row)), error))
                 continue
-            read = self.read(row, now=now)
-            if type(read) is SourceRow:
-                good.append(read)
-                if deleted:
-                    # Stores take the rows first, then what is deleted: a row that came back must not go again.
-                    deleted.pop((row.object_type, read.source_key), None)
-            else:
-                details.append(read)  # type: ignore[arg-type]  # `isinstance` costs more than the rest of the loop
+            good.append(read)
+            if deleted:
+                # Stores take the rows first, then what is deleted: a row that came back must not go again.
+                deleted.pop((read.object_type, read.source_key), None)
         failed = Counter(detail.object_type for detail in details)
         return ReadRows(tuple(good), tuple(deleted), tuple(details), failed)
 
@@ -128,7 +109,7 @@ class _TypeReader:
         self._required = tuple(field.name for field in kind.fields if field.required)
         self._keys = KeyRule(kind) if kind.primary_key else None
 
-    def read(self, row: IncomingRow, now: int) -> SourceRow:
+    def read(self, row: IncomingRow) -> SourceRow:
         name, data, source_key = self._kind.name, row.data, row.source_key
         image = self._plain_bytes(data)
         if image is None:
@@ -142,9 +123,7 @@ class _TypeReader:
             key = source_key  # a type without a primary key: whoever creates the record names it
         else:
             raise DataError("source_key", f"the object type {name!r} has no primary key, so the row must bring a key")
-        hashed = data_hash(image)
-        write = RecordWrite(name, key, encode_frame(name, key, "", now, image), hashed, now)
-        return SourceRow(source_key or key, hashed, image, write, row.on_match)
+        return SourceRow(name, key, source_key or key, data_hash(image), image, row.on_match)
 
     def key_of(self, data: Mapping[str, Any]) -> str:
         """The record's key; empty if the type has no primary key."""

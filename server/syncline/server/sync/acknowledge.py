@@ -51,7 +51,7 @@ async def acknowledge(
     )
     env.notifier.acknowledged(env.account_id, device_uuid)
     news = [interval for interval, taken in zip(intervals, outcome.taken, strict=True) if taken]
-    for written_at in env.windows.taken(device_uuid, news):
+    for written_at in env.windows.taken(env.account_id, device_uuid, news):
         _LATENCY.record(max(0, now_us() - written_at) / 1_000_000)
     taken = _count_taken(known, outcome)
     stale = len(keys) - taken + outcome.refusals_taken.count(False)

@@ -13,23 +13,23 @@ class LiveWindows:
     """The window of each device's newest ReadQueue stream here. For use inside the event loop."""
 
     def __init__(self) -> None:
-        self._windows: dict[UUID, AckWindow] = {}
+        self._windows: dict[tuple[str, UUID], AckWindow] = {}
 
-    def open(self, device_uuid: UUID, window: AckWindow) -> None:
+    def open(self, account_id: str, device_uuid: UUID, window: AckWindow) -> None:
         """A stream begins."""
-        self._windows[device_uuid] = window
+        self._windows[account_id, device_uuid] = window
 
-    def close(self, device_uuid: UUID, window: AckWindow) -> None:
+    def close(self, account_id: str, device_uuid: UUID, window: AckWindow) -> None:
         """A stream has ended; a newer one of the device stays."""
-        if self._windows.get(device_uuid) is window:
-            del self._windows[device_uuid]
+        if self._windows.get((account_id, device_uuid)) is window:
+            del self._windows[account_id, device_uuid]
 
-    def taken(self, device_uuid: UUID, intervals: Iterable[AckInterval]) -> list[int]:
+    def taken(self, account_id: str, device_uuid: UUID, intervals: Iterable[AckInterval]) -> list[int]:
         """As of `AckWindow`, of all of these; nothing if the device has no stream here."""
-        window = self._windows.get(device_uuid)
+        window = self._windows.get((account_id, device_uuid))
         return [] if window is None else [written for interval in intervals for written in window.taken(interval)]
 
-    def on_their_way(self, device_uuid: UUID) -> dict[int, int]:
+    def on_their_way(self, account_id: str, device_uuid: UUID) -> dict[int, int]:
         """As of `AckWindow`; empty if the device has no stream here."""
-        window = self._windows.get(device_uuid)
+        window = self._windows.get((account_id, device_uuid))
         return {} if window is None else window.on_their_way()

@@ -90,7 +90,8 @@ class _Stream:
         self._listener = listener
         self._cutter = PageCutter(session, page_size=request.page_size, item_ack_keys=request.item_ack_keys)
         self._window = AckWindow(env.settings.pages_in_flight)
-        env.windows.open(device_uuid, self._window)
+        self._account_id = env.account_id
+        env.windows.open(self._account_id, device_uuid, self._window)
         self._cursors: dict[Feed, int] = {}
         self._redeliver_after: tuple[str, str] | None = ("", "")
         self._ahead: asyncio.Future[QueueRead] | None = None
@@ -105,8 +106,8 @@ class _Stream:
         """When the news came that are being read, and of which no page is sent yet."""
 
     def close(self) -> None:
-        """Drop what is being read ahead, and what is known of pages on their way."""
-        self._env.windows.close(self._device_uuid, self._window)
+        """Drop what is being read ahead, and what is known of pages on their way. It may come when no call is left."""
+        self._env.windows.close(self._account_id, self._device_uuid, self._window)
         if self._ahead is not None:
             self._ahead.cancel()
 

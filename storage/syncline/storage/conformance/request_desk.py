@@ -46,23 +46,33 @@ def row(
     key: str | None = None,
     object_type: str = "note",
     on_match: OnMatch = OnMatch.UPDATE,
-    bucket: str | None = None,
 ) -> SourceRow:
     """A row of the connected system; its record has the same key unless told."""
-    frame = canonical_bytes(data)
-    write = RecordWrite(object_type, source_key if key is None else key, frame, data_hash(frame), NOW, bucket)
-    return SourceRow(source_key, blake2b(frame).digest()[:32], frame, write, on_match)
+    image = canonical_bytes(data)
+    record_key = source_key if key is None else key
+    return SourceRow(object_type, record_key, source_key, blake2b(image).digest()[:32], image, on_match)
 
 
-def merge_fields(changed: SourceRow, image: bytes, current: CurrentRecord) -> RecordWrite:
-    """What the source changed since the image is changed in the record; all else stays."""
-    assert current.frame is not None
-    before, after, result = parse_object(image), parse_object(changed.image), parse_object(current.frame)
-    for name in before.keys() | after.keys():
-        if before.get(name) != after.get(name):
-            result[name] = after.get(name)
-    frame = canonical_bytes({name: value for name, value in result.items() if value is not None})
-    return changed.write._replace(frame=frame, data_hash=data_hash(frame))
+class FieldWriter:
+    """A row's frame is its image. What the source changed since the image is changed in the record; all else stays."""
+
+    def __init__(self, bucket: str | None = None) -> None:
+        """Write into this bucket."""
+        self._bucket = bucket
+
+    def write(self, row: SourceRow, *, now: int) -> RecordWrite:
+        """See `RowWriter.write`."""
+        return RecordWrite(row.object_type, row.record_key, row.image, data_hash(row.image), now, self._bucket)
+
+    def merge(self, row: SourceRow, known_image: bytes, current: CurrentRecord, *, now: int) -> RecordWrite:
+        """See `RowWriter.merge`."""
+        assert current.frame is not None
+        before, after, result = parse_object(known_image), parse_object(row.image), parse_object(current.frame)
+        for name in before.keys() | after.keys():
+            if before.get(name) != after.get(name):
+                result[name] = after.get(name)
+        frame = canonical_bytes({name: value for name, value in result.items() if value is not None})
+        return self.write(row, now=now)._replace(frame=frame, data_hash=data_hash(frame))
 
 
 def batch(*rows: SourceRow, number: int = 1, **changes: Any) -> RowBatch:
@@ -184,7 +194,7 @@ class Desk:
     def write(self, lease: Lease, *rows: SourceRow, number: int = 1, **changes: Any) -> BatchResult:
         """Write a batch; the changes are fields of `RowBatch`."""
         made = batch(*rows, number=number, **{"now": self.tenant.now(), **changes})
-        return self.store.write_batch(lease, made, merge_fields, lease_us=LEASE_US)
+        return self.store.write_batch(lease, made, FieldWriter(), lease_us=LEASE_US)
 
     def end(self, lease: Lease, ending: Ending = Ending.SUCCESS, **changes: Any) -> SyncRequest:
         """End the attempt; the changes are arguments of `end_request`."""

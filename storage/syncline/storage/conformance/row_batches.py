@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from syncline.storage.conformance.request_desk import LEASE_US, Desk, batch, merge_fields, row
+from syncline.storage.conformance.request_desk import LEASE_US, Desk, FieldWriter, batch, row
 from syncline.storage.conformance.tenant import Tenant
 from syncline.storage.conformance.threads import together
 from syncline.storage.conformance.uploader import Uploader, note, stands
-from syncline.storage.contract import Merge
+from syncline.storage.contract import RowWriter
 from syncline.storage.errors import BatchOutOfOrder, InvalidValue, LimitReached, ObjectTypeNotFound
 from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import (
@@ -26,19 +26,44 @@ from syncline.storage.request_models import (
 )
 from syncline.storage.upload_models import CurrentRecord
 
-LARGE = RecordWrite("note", "s", b"x" * ((1 << 20) + 1), b"h", 1)
-"""A record that is too large."""
+LARGE = b"x" * ((1 << 20) + 1)
+"""What no record may be."""
 
 
-def refuse_to_merge(*_: object) -> RecordWrite:
-    """A merge where there is nothing to merge."""
-    raise AssertionError("nothing is to be merged")
+class NothingToMerge(FieldWriter):
+    """For a test where there is nothing to merge."""
+
+    def merge(self, *_: object, **__: object) -> RecordWrite:
+        """Never called."""
+        raise AssertionError("nothing is to be merged")
 
 
-def write(desk: Desk, made: RowBatch, merge: Merge, **changes: Any) -> Progress:
-    """Run a request of one batch with a merge of the test's own."""
+class LargeMerge(FieldWriter):
+    """Makes records that are too large."""
+
+    def merge(self, row: SourceRow, *_: object, now: int) -> RecordWrite:
+        """See `RowWriter.merge`."""
+        return self.write(row, now=now)._replace(frame=LARGE)
+
+
+class NotedMerge(FieldWriter):
+    """Remembers what it was asked for, and makes a record of its own."""
+
+    def __init__(self) -> None:
+        """Nothing was asked for yet."""
+        super().__init__()
+        self.seen: list[tuple[SourceRow, bytes, CurrentRecord]] = []
+
+    def merge(self, row: SourceRow, known_image: bytes, current: CurrentRecord, *, now: int) -> RecordWrite:
+        """See `RowWriter.merge`."""
+        self.seen.append((row, known_image, current))
+        return note("k", {"merged": now})
+
+
+def write(desk: Desk, made: RowBatch, writer: RowWriter, **changes: Any) -> Progress:
+    """Run a request of one batch with a writer of the test's own."""
     lease = desk.lease(**changes)
-    desk.store.write_batch(lease, made, merge, lease_us=LEASE_US)
+    desk.store.write_batch(lease, made, writer, lease_us=LEASE_US)
     return desk.end(lease).progress
 
 
@@ -47,13 +72,13 @@ class RowBatchConformance:
 
     def test_new_rows_are_records(self, tenant: Tenant) -> None:
         desk = Desk(tenant)
-        device = tenant.device("", "north")
+        device = tenant.device()
         lease = desk.lease()
         now = tenant.now()
         result = desk.write(
             lease,
             row("s1", {"a": 1}, key="k1"),
-            row("s2", {"a": 2}, key="k2", bucket="north"),
+            row("s2", {"a": 2}, key="k2"),
             row("s1", {"a": 3}, object_type="task"),
             now=now,
             cursor='{"page":2}',
@@ -84,7 +109,7 @@ class RowBatchConformance:
         device = tenant.device()
         device.sync()
         lease = desk.lease()
-        result = desk.store.write_batch(lease, batch(row("s", {"a": 1})), refuse_to_merge, lease_us=LEASE_US)
+        result = desk.store.write_batch(lease, batch(row("s", {"a": 1})), NothingToMerge(), lease_us=LEASE_US)
         assert (result.written, result.progress) == (False, Progress(read=1, skipped=1))
         assert tenant.store.get_records(desk.account_id, "note", ["s"]) == before
         assert device.sync() == []
@@ -117,20 +142,16 @@ class RowBatchConformance:
 
     def test_a_merge_sees_the_row_the_image_and_the_record(self, tenant: Tenant) -> None:
         desk = Desk(tenant)
-        desk.run(row("s", {"a": 1}, key="k", bucket="north"))
+        write(desk, batch(row("s", {"a": 1}, key="k")), FieldWriter("north"))
         tenant.write(note("k", {"a": 9}))
         (record,) = tenant.store.get_records(desk.account_id, "note", ["k"])
-        seen: list[tuple[SourceRow, bytes, CurrentRecord]] = []
-
-        def merge(changed: SourceRow, image: bytes, current: CurrentRecord) -> RecordWrite:
-            seen.append((changed, image, current))
-            return note("k", {"merged": 1})
-
+        noted = NotedMerge()
         changed = row("s", {"a": 2}, key="k")
-        assert write(desk, batch(changed), merge) == Progress(read=1, updated=1)
+        made = batch(changed)
+        assert write(desk, made, noted) == Progress(read=1, updated=1)
         current = CurrentRecord("notes", "north", record.revision, record.frame, record.data_hash, b"", None)
-        assert seen == [(changed, b'{"a":1}', current)]
-        assert desk.live() == {"k": {"merged": 1}}
+        assert noted.seen == [(changed, b'{"a":1}', current)]
+        assert desk.live() == {"k": {"merged": made.now}}
         assert tenant.store.get_records(desk.account_id, "note", ["k"])[0].bucket == "north"
 
     def test_a_merge_that_changes_nothing_is_skipped_and_remembered(self, tenant: Tenant) -> None:
@@ -140,7 +161,7 @@ class RowBatchConformance:
         lease = desk.lease()
         result = desk.write(lease, row("s", {"a": 2}))
         assert (result.written, result.progress) == (False, Progress(read=1, skipped=1))
-        assert write(desk, batch(row("s", {"a": 2}), number=1), refuse_to_merge) == Progress(read=1, skipped=1)
+        assert write(desk, batch(row("s", {"a": 2}), number=1), NothingToMerge()) == Progress(read=1, skipped=1)
 
     def test_g10_a_row_brings_back_only_what_it_changed(self, tenant: Tenant) -> None:
         desk = Desk(tenant)
@@ -148,7 +169,7 @@ class RowBatchConformance:
         tenant.remove("s")
         assert desk.run(row("s", {"a": 1})) == Progress(read=1, skipped=1)
         assert desk.live() == {}
-        assert write(desk, batch(row("s", {"a": 2})), refuse_to_merge) == Progress(read=1, inserted=1)
+        assert write(desk, batch(row("s", {"a": 2})), NothingToMerge()) == Progress(read=1, inserted=1)
         assert desk.live() == {"s": {"a": 2}}
 
     @pytest.mark.parametrize(
@@ -190,7 +211,7 @@ class RowBatchConformance:
         desk = Desk(tenant)
         tenant.write(note("k", {"a": 1, "b": 1}), note("l", {"a": 1}))
         rows = (row("s", {"a": 2}, key="k"), row("l", {"a": 1}))
-        assert write(desk, batch(*rows), refuse_to_merge) == Progress(read=2, updated=1, skipped=1)
+        assert write(desk, batch(*rows), NothingToMerge()) == Progress(read=2, updated=1, skipped=1)
         assert desk.live() == {"k": {"a": 2}, "l": {"a": 1}}
 
     def test_enrollments_have_sources_of_their_own(self, tenant: Tenant) -> None:
@@ -248,7 +269,7 @@ class RowBatchConformance:
         desk.run(row("t", {"a": 1}, key="shared"))
         moved = batch(row("s", {"a": 2}, key="new"), row("t", {"a": 2}, key="new"))
         lease = desk.lease(enrollment_id=enrollment_id)
-        progress = desk.store.write_batch(lease, moved, refuse_to_merge, lease_us=LEASE_US).progress
+        progress = desk.store.write_batch(lease, moved, NothingToMerge(), lease_us=LEASE_US).progress
         assert progress == Progress(read=2, inserted=1, deleted=1, skipped=1)
         desk.end(lease)
         assert desk.live() == {"new": {"a": 2}, "shared": {"a": 1}}
@@ -326,7 +347,7 @@ class RowBatchConformance:
             ([row("a\x00b", {}, key="k")], {}, InvalidValue),
             ([row("x" * 1025, {}, key="k")], {}, InvalidValue),
             ([row("s", {}, key="x" * 1025)], {}, InvalidValue),
-            ([row("s", {})._replace(write=LARGE)], {}, LimitReached),
+            ([row("large", {})._replace(image=LARGE)], {}, LimitReached),
             ([row("s", {})] * 5000, {}, LimitReached),
         ],
         ids=["type", "deleted type", "nul", "source key", "key", "frame", "rows"],
@@ -350,10 +371,10 @@ class RowBatchConformance:
         lease = desk.lease()
         with pytest.raises(LimitReached):
             desk.store.write_batch(
-                lease, batch(row("t", {"a": 1}), row("s", {"a": 2})), lambda *_: LARGE, lease_us=LEASE_US
+                lease, batch(row("t", {"a": 1}), row("s", {"a": 2})), LargeMerge(), lease_us=LEASE_US
             )
         assert desk.live() == {"s": {"a": 1}}
-        assert desk.store.write_batch(lease, batch(), merge_fields, lease_us=LEASE_US).progress == Progress()
+        assert desk.store.write_batch(lease, batch(), FieldWriter(), lease_us=LEASE_US).progress == Progress()
 
     def test_g1_rows_and_changes_of_devices_line_up(self, tenant: Tenant) -> None:
         """A request adds to one field while devices write another: neither loses what the other one wrote."""

@@ -28,7 +28,7 @@ from syncline.storage.contract.reconciling import ReconcileStore
 from syncline.storage.contract.records import RecordStore
 from syncline.storage.contract.schemas import SchemaStore
 from syncline.storage.contract.statistics import StatisticsStore
-from syncline.storage.contract.sync_requests import Merge, SyncRequestStore, WorkStore
+from syncline.storage.contract.sync_requests import RowWriter, SyncRequestStore, WorkStore
 from syncline.storage.contract.uploads import Judge, UploadStore
 
 __all__ = [
@@ -39,10 +39,10 @@ __all__ = [
     "DiagnosticsStore",
     "EnrollmentStore",
     "Judge",
-    "Merge",
     "QueueStore",
     "ReconcileStore",
     "RecordStore",
+    "RowWriter",
     "ScheduleStore",
     "SchemaStore",
     "StatisticsStore",

@@ -13,6 +13,9 @@ class AccountStore(Protocol):
     def create_account(self, account_id: str) -> Head:
         """Create the account with an empty schema and a random store epoch; if it exists, only answer its head."""
 
+    def list_accounts(self, *, limit: int | None = None) -> list[str]:
+        """The accounts that there are, in order; with a limit, the first ones."""
+
     def get_head(self, account_id: str) -> Head:
         """Where the account's history stands."""
 

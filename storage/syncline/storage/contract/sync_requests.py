@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from syncline.storage.models import RecordWrite
@@ -23,12 +23,21 @@ from syncline.storage.request_models import (
 )
 from syncline.storage.upload_models import CurrentRecord
 
-Merge = Callable[[SourceRow, bytes, CurrentRecord], RecordWrite]
-"""Makes the write of a row that its source has changed: the row, the image of it that was known, and the live record.
-Only what the source changed is to change, so that a device's accepted edit of another field stays.
 
-It is called inside the transaction while the account's writers wait, and must depend on nothing but its arguments.
-"""
+class RowWriter(Protocol):
+    """Makes the writes of rows that are new, or that their source has changed.
+
+    It is called inside the transaction while the account's writers wait, and must depend on nothing but its arguments.
+    """
+
+    def write(self, row: SourceRow, *, now: int) -> RecordWrite:
+        """The row as it came; the record counts as modified `now`."""
+
+    def merge(self, row: SourceRow, known_image: bytes, current: CurrentRecord, *, now: int) -> RecordWrite:
+        """The live record with what the source changed since `known_image`, and nothing else.
+
+        So a device's accepted edit of another field stays.
+        """
 
 
 class SyncRequestStore(Protocol):
@@ -116,7 +125,7 @@ class WorkStore(Protocol):
     def renew_lease(self, lease: Lease, *, lease_us: int, now: int) -> BatchResult:
         """Keep the lease, or `LeaseLost`."""
 
-    def write_batch(self, lease: Lease, batch: RowBatch, merge: Merge, *, lease_us: int) -> BatchResult:
+    def write_batch(self, lease: Lease, batch: RowBatch, writer: RowWriter, *, lease_us: int) -> BatchResult:
         """Write rows, details, cursor and progress, and keep the lease: one transaction (G3, G11).
 
         It begins by advancing the account's head, as every write does; every read that decides comes later.
@@ -128,7 +137,7 @@ class WorkStore(Protocol):
           reverts what a device changed since.
         - No live record has its key: it is inserted. So is a row that changed after its record was deleted here.
         - `OnMatch.SKIP`: skipped, with a detail. `OnMatch.ERROR`: failed, with a detail.
-        - The source is known, by the same record key: `merge` makes the write. Otherwise the row's own write is taken.
+        - The source is known, by the same record key: `writer.merge` makes the write. Otherwise `writer.write` does.
           It counts as updated, or as skipped if the record already was like it.
         - A known source that comes with another record key leaves the old record, as if it were one of `deleted_keys`.
 

@@ -24,6 +24,11 @@ class MemoryAccounts(MemoryState):
             fresh = AccountState(head=Head(revision=0, store_epoch=random_id()))
             return self._accounts.setdefault(account_id, fresh).head
 
+    def list_accounts(self, *, limit: int | None = None) -> list[str]:
+        """See `AccountStore.list_accounts`."""
+        with self._lock:
+            return sorted(self._accounts)[:limit]
+
     def get_head(self, account_id: str) -> Head:
         """See `AccountStore.get_head`."""
         with self._transaction(account_id) as account:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from syncline.storage.contract import Merge
+from syncline.storage.contract import RowWriter
 from syncline.storage.errors import LeaseLost
 from syncline.storage.identity import random_id
 from syncline.storage.limits import check_text, check_texts
@@ -105,13 +105,13 @@ class MemoryWorking(MemoryState):
             row.request = replace(row.request, lease_until=now + lease_us)
             return _result(account, row, written=False)
 
-    def write_batch(self, lease: Lease, batch: RowBatch, merge: Merge, *, lease_us: int) -> BatchResult:
+    def write_batch(self, lease: Lease, batch: RowBatch, writer: RowWriter, *, lease_us: int) -> BatchResult:
         """See `WorkStore.write_batch`."""
         check_row_batch(batch)
         with self._leased(lease) as (account, row):
             if is_repeat(batch.number, last=row.batch_number):
                 return _result(account, row, written=False)
-            plan = plan_rows(_state(account, row.request), batch, merge)
+            plan = plan_rows(_state(account, row.request), batch, writer)
             before = row.request.progress
             _carry_out(account, row, plan)
             if row.request.parent_id is not None and row.request.progress != before:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, update
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from syncline.storage.identity import random_id
 from syncline.storage.limits import check_text
@@ -10,6 +12,8 @@ from syncline.storage.models import DeviceState, Head
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.tables import account, account_head, device, device_position
 
+_ACCOUNTS = select(account.c.account_id).order_by(account.c.account_id)
+_FIRST_ACCOUNTS = _ACCOUNTS.limit(bindparam("limit"))
 _RENEW_EPOCH = (
     update(account_head)
     .where(account_head.c.account_id == bindparam("of_account"))
@@ -18,6 +22,7 @@ _RENEW_EPOCH = (
 _EXPIRE_ALL = (
     update(device).where(device.c.account_id == bindparam("of_account")).values(state=DeviceState.EXPIRED.value)
 )
+CROSSING_ACCOUNTS: Final = (_ACCOUNTS, _FIRST_ACCOUNTS)
 _FORGET_POSITIONS = delete(device_position).where(device_position.c.account_id == bindparam("of_account"))
 
 
@@ -28,6 +33,12 @@ class SqlAccounts(SqlBase):
         """See `AccountStore.create_account`."""
         check_text("account_id", account_id)
         return self._database.write(lambda connection: self._create_account(connection, account_id))
+
+    def list_accounts(self, *, limit: int | None = None) -> list[str]:
+        """See `AccountStore.list_accounts`."""
+        statement = _ACCOUNTS if limit is None else _FIRST_ACCOUNTS
+        values = {} if limit is None else {"limit": limit}
+        return self._database.read(lambda connection: list(connection.execute(statement, values).scalars()))
 
     def get_head(self, account_id: str) -> Head:
         """See `AccountStore.get_head`."""

@@ -35,6 +35,15 @@ class Writer(NamedTuple):
     trace_context: str | None
 
 
+class SourceChanges(NamedTuple):
+    """Rows that were asked for, by their places."""
+
+    new: Sequence[int]
+    """Their source keys are not known."""
+    changed: Sequence[int]
+    """What is known has another record key or hash."""
+
+
 class Database(ABC):
     """The engines of one database, and the few things that databases do differently.
 
@@ -104,6 +113,20 @@ class Database(ABC):
         self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """Insert or replace rows of `record` as fast as the database can; see `RECORD_COLUMNS` for the tuples."""
+
+    @abstractmethod
+    def changed_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        object_type: str,
+        rows: Sequence[tuple[str, str, bytes]],
+    ) -> SourceChanges:
+        """Which of the rows (source key, record key, hash) are not in `record_source` just like that.
+
+        As fast as the database can: nearly all rows of a run may be there.
+        """
 
     @abstractmethod
     def insert_sources(

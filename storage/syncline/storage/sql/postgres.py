@@ -14,12 +14,13 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncline.storage.errors import InvalidValue
-from syncline.storage.sql.database import Database, Writer
+from syncline.storage.sql.database import Database, SourceChanges, Writer
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.tables import record, record_source
 
 _CONNECTIONS_MAX = 16
+_IDENTITY_COLUMNS = ("source_key", "record_key", "source_hash")
 _COPIED_FROM = 50
 """Fewer rows are inserted by a statement: a copy needs one more round trip."""
 _WAIT_S = 30.0
@@ -96,6 +97,20 @@ class PostgresDatabase(Database):
         values = {"of_account": account_id, **writer._asdict()}
         connection.exec_driver_sql(_UPSERT_RECORDS, {**values, **_arrays(RECORD_COLUMNS, rows)})
 
+    def changed_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        object_type: str,
+        rows: Sequence[tuple[str, str, bytes]],
+    ) -> SourceChanges:
+        """See `Database.changed_sources`."""
+        values = {"of_account": account_id, "of_enrollment": enrollment_id, "of_type": object_type}
+        asked = _arrays(_IDENTITY_COLUMNS, rows)
+        new, changed = connection.exec_driver_sql(CHANGED_SOURCES, {**values, **asked}).one()
+        return SourceChanges(new or (), changed or ())
+
     def insert_sources(
         self,
         connection: Connection,
@@ -159,6 +174,23 @@ def _upsert_records() -> str:
     )
 
 
+def _changed_sources() -> str:
+    # One by one, by the key: a planner that knows little of the table might read all of it. A number for each row that
+    # differs, and nothing of the others: they are most, and cost more to receive than to look up.
+    return (
+        f"SELECT array_agg(asked.place - 1) FILTER (WHERE known.record_key IS NULL), "  # noqa: S608 - constants
+        f"array_agg(asked.place - 1) FILTER (WHERE known.record_key IS NOT NULL) "
+        f"FROM {_unnested(record_source, _IDENTITY_COLUMNS)} WITH ORDINALITY "
+        f"AS asked ({', '.join(_IDENTITY_COLUMNS)}, place) LEFT JOIN LATERAL ("
+        f"SELECT record_key, source_hash FROM record_source "
+        f"WHERE record_source.account_id = %(of_account)s AND enrollment_id = %(of_enrollment)s "
+        f"AND object_type = %(of_type)s AND record_source.source_key = asked.source_key OFFSET 0"
+        f") AS known ON true "
+        f"WHERE known.source_hash IS DISTINCT FROM asked.source_hash "
+        f"OR known.record_key IS DISTINCT FROM asked.record_key"
+    )
+
+
 def _upsert_sources() -> str:
     return (
         f"INSERT INTO record_source (account_id, enrollment_id, {', '.join(SOURCE_COLUMNS)}, seen_by) "  # noqa: S608
@@ -167,6 +199,7 @@ def _upsert_sources() -> str:
     )
 
 
+CHANGED_SOURCES = _changed_sources()
 _UPSERT_RECORDS = _upsert_records()
 _UPSERT_SOURCES = _upsert_sources()
 

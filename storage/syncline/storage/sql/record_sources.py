@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, update
 
 from syncline.storage.limits import check_texts
+from syncline.storage.request_models import SourceRow
 from syncline.storage.row_plan import ItemName, KnownSource, RowPlan, SourceName
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys
@@ -20,8 +21,10 @@ _OF_TYPE = (
     record_source.c.object_type == bindparam("of_type"),
 )
 _THESE = (*_OF_TYPE, one_of_keys("keys", record_source.c.source_key))
-_HASHES = select(record_source.c.source_key, record_source.c.record_key, record_source.c.source_hash).where(*_THESE)
-_IMAGES = select(record_source.c.source_key, record_source.c.source_image).where(*_THESE)
+_HASHES = select(record_source.c.source_key, record_source.c.source_hash).where(*_THESE)
+_KNOWN = select(
+    record_source.c.source_key, record_source.c.record_key, record_source.c.source_hash, record_source.c.source_image
+).where(*_THESE)
 _FORGET = delete(record_source).where(*_THESE)
 _SEE = update(record_source).where(*_THESE).values(seen_by=bindparam("new_seen_by"))
 # The type is no condition for an index: with it, the primary key looks as good to a planner that knows little.
@@ -52,26 +55,30 @@ class SqlRecordSources(SqlBase):
 
         return self._database.read(work)
 
-    def _sources(
+    def _changed_sources(
+        self, connection: Connection, account_id: str, enrollment_id: str, rows: Iterable[SourceRow]
+    ) -> tuple[set[SourceName], set[SourceName]]:
+        """The sources of those rows that are new, and of those that are not as they were."""
+        of_type: dict[str, list[tuple[str, str, bytes]]] = {}
+        for row in rows:
+            of_type.setdefault(row.object_type, []).append((row.source_key, row.record_key, row.source_hash))
+        new: set[SourceName] = set()
+        changed: set[SourceName] = set()
+        for object_type, told in of_type.items():
+            found = self._database.changed_sources(connection, account_id, enrollment_id, object_type, told)
+            new.update((object_type, told[place][0]) for place in found.new)
+            changed.update((object_type, told[place][0]) for place in found.changed)
+        return new, changed
+
+    def _stored_sources(
         self, connection: Connection, account_id: str, enrollment_id: str, names: Collection[SourceName]
     ) -> dict[SourceName, KnownSource]:
-        """Those of the names that are known, without their images: most come as they were."""
+        """Those of the names that are known."""
         known: dict[SourceName, KnownSource] = {}
         for object_type, keys in keys_by_type(names).items():
             values = _values(account_id, enrollment_id, object_type, keys)
-            for source_key, record_key, source_hash in connection.execute(_HASHES, values).all():
-                known[object_type, source_key] = KnownSource(record_key, source_hash, b"")
-        return known
-
-    def _with_images(
-        self, connection: Connection, account_id: str, enrollment_id: str, sources: Mapping[SourceName, KnownSource]
-    ) -> dict[SourceName, KnownSource]:
-        """These known sources with their images."""
-        known: dict[SourceName, KnownSource] = {}
-        for object_type, keys in keys_by_type(sources).items():
-            values = _values(account_id, enrollment_id, object_type, keys)
-            for source_key, image in connection.execute(_IMAGES, values).all():
-                known[object_type, source_key] = sources[object_type, source_key]._replace(image=image)
+            for source_key, *source in connection.execute(_KNOWN, values).all():
+                known[object_type, source_key] = KnownSource._make(source)
         return known
 
     def _count_sources(

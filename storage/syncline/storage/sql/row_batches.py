@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from syncline.storage.contract.sync_requests import Merge
-from syncline.storage.request_models import BatchResult, Lease, RowBatch
+from syncline.storage.contract.sync_requests import RowWriter
+from syncline.storage.request_models import BatchResult, Lease, RowBatch, SourceRow
 from syncline.storage.request_moves import is_repeat, seer_of
 from syncline.storage.row_plan import (
     ItemName,
@@ -21,7 +21,6 @@ from syncline.storage.row_plan import (
     items_touched,
     kept_details,
     plan_rows,
-    source_names,
     types_of,
 )
 from syncline.storage.sql.leases import SqlLeases, batch_result
@@ -36,13 +35,13 @@ from syncline.storage.upload_models import CurrentRecord
 class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails):
     """`WorkStore.write_batch`."""
 
-    def write_batch(self, lease: Lease, batch: RowBatch, merge: Merge, *, lease_us: int) -> BatchResult:
+    def write_batch(self, lease: Lease, batch: RowBatch, writer: RowWriter, *, lease_us: int) -> BatchResult:
         """See `WorkStore.write_batch`."""
         check_row_batch(batch)
-        return self._database.write(lambda connection: self._write_rows(connection, lease, batch, merge, lease_us))
+        return self._database.write(lambda connection: self._write_rows(connection, lease, batch, writer, lease_us))
 
     def _write_rows(
-        self, connection: Connection, lease: Lease, batch: RowBatch, merge: Merge, lease_us: int
+        self, connection: Connection, lease: Lease, batch: RowBatch, writer: RowWriter, lease_us: int
     ) -> BatchResult:
         account_id = lease.account_id
         # None yet: how many are needed is not known before the rows are decided. This locks the head.
@@ -52,24 +51,21 @@ class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails
             connection.rollback()
             return batch_result(family.stored, head_revision=head_revision, written=False)
         enrollment_id = family.stored.request.enrollment_id or ""
-        names = source_names(batch)
-        sources = self._sources(connection, account_id, enrollment_id, names)
-        contested = _contested(batch, sources)
-        changed = source_names(contested)
-        known = {name: sources[name] for name in changed if name in sources}
-        sources |= self._with_images(connection, account_id, enrollment_id, known)
+        new, changed = self._changed_sources(connection, account_id, enrollment_id, batch.rows)
+        contested, unchanged = _contested(batch, new | changed)
+        known = self._stored_sources(connection, account_id, enrollment_id, changed.union(batch.deleted_keys))
         full = family.stored.request.run_full_sync
         state, rows = self._row_state(
             connection,
             account_id,
             full=full,
             head_revision=head_revision,
-            types=types_of(batch),
-            sources=sources,
+            types=types_of(contested),
+            sources=known,
             touched=items_touched(contested, known),
             left=items_left(contested, known),
         )
-        plan = plan_rows(state, batch, merge)
+        plan = plan_rows(state, contested, writer, unchanged=unchanged)
         after = self._carry_out(connection, account_id, family, state, rows, plan, now=batch.now)
         request = replace(after.request, cursor=batch.cursor, lease_until=batch.now + lease_us, modified_at=batch.now)
         after = replace(after, request=request, batch_number=batch.number)
@@ -143,14 +139,20 @@ class SqlRowBatches(SqlUploading, SqlRecordSources, SqlLeases, SqlRequestDetails
         return replace(family.stored, request=after)
 
 
-def _contested(batch: RowBatch, sources: dict[SourceName, KnownSource]) -> RowBatch:
-    """The batch without the rows of sources that are just as they were: their records need not be looked at."""
-    changed = set(batch.deleted_keys)
+def _contested(batch: RowBatch, changed: set[SourceName]) -> tuple[RowBatch, list[SourceName]]:
+    """The batch without the rows of sources that are just as they were, whose records need not be looked at.
+
+    And the sources of the rows that were left out, one for each.
+    """
+    if not changed and not batch.deleted_keys:
+        return replace(batch, rows=()), [(row.object_type, row.source_key) for row in batch.rows]
+    changed = changed.union(batch.deleted_keys)
+    contested: list[SourceRow] = []
+    unchanged: list[SourceName] = []
     for row in batch.rows:
-        name = (row.write.object_type, row.source_key)
-        known = sources.get(name)
-        if known is None or not known.is_like(row):
-            changed.add(name)
-    if not changed:
-        return replace(batch, rows=())
-    return replace(batch, rows=tuple(row for row in batch.rows if (row.write.object_type, row.source_key) in changed))
+        name = (row.object_type, row.source_key)
+        if name in changed:
+            contested.append(row)
+        else:
+            unchanged.append(name)
+    return replace(batch, rows=tuple(contested)), unchanged

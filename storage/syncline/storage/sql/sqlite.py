@@ -17,7 +17,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from syncline.data import metrics
 from syncline.storage.errors import InvalidValue
-from syncline.storage.sql.database import Database, T, Writer
+from syncline.storage.sql.database import Database, SourceChanges, T, Writer
+from syncline.storage.sql.json_rows import as_json_keys
 from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.turns import LOCK_WAIT, Turns
@@ -116,6 +117,28 @@ class SqliteDatabase(Database):
         written_by = None if writer.written_by is None else writer.written_by.hex
         _UPSERT_RECORDS.execute(connection, (account_id, written_by, writer.trace_context), rows)
 
+    def changed_sources(
+        self,
+        connection: Connection,
+        account_id: str,
+        enrollment_id: str,
+        object_type: str,
+        rows: Sequence[tuple[str, str, bytes]],
+    ) -> SourceChanges:
+        """See `Database.changed_sources`."""
+        keys = as_json_keys(source_key for source_key, _, _ in rows)
+        found = connection.exec_driver_sql(KNOWN_HASHES, (account_id, enrollment_id, object_type, keys))
+        known = {source_key: (record_key, source_hash) for source_key, record_key, source_hash in found.all()}
+        new: list[int] = []
+        changed: list[int] = []
+        for place, (source_key, record_key, source_hash) in enumerate(rows):
+            stands = known.get(source_key)
+            if stands is None:
+                new.append(place)
+            elif stands != (record_key, source_hash):
+                changed.append(place)
+        return SourceChanges(new, changed)
+
     def insert_sources(
         self,
         connection: Connection,
@@ -178,6 +201,11 @@ _UPSERT_RECORDS = _ManyRows(
     RECORD_COLUMNS,
     "ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS),
+)
+KNOWN_HASHES = (
+    "SELECT source_key, record_key, source_hash FROM record_source "
+    "WHERE record_source.account_id = ? AND enrollment_id = ? AND object_type = ? "
+    "AND source_key IN (SELECT value FROM json_each(?))"
 )
 _UPSERT_SOURCES = _ManyRows(
     "record_source", ("account_id", "enrollment_id", "seen_by"), SOURCE_COLUMNS, ON_KNOWN_SOURCE
