@@ -21,7 +21,7 @@ CROSSING_ACCOUNTS = frozenset(
     for statement in module.CROSSING_ACCOUNTS
     for dialect in _DIALECTS
 )
-"""Statements that may look across accounts, as they reach the driver: what is swept, what a worker looks for, and figures."""
+"""Statements that may look across accounts, as they reach the driver: for sweeps, workers, and figures."""
 
 _OUTSIDE = re.compile(
     r"\s*(BEGIN|PRAGMA|CREATE|DROP|ALTER)\b|.*\b(alembic_version\b|_alembic_tmp_)|(SELECT|select) pg_catalog\.",

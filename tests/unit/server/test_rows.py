@@ -40,8 +40,9 @@ def read(data: dict[str, Any], **more: Any) -> SourceRow | Detail:
 def read_row(row: IncomingRow) -> SourceRow | Detail:
     """What becomes of one row."""
     read_rows = RowReader(SCHEMA).read_all([row])
-    (made,) = (*read_rows.rows, *read_rows.details)
-    return made
+    made: list[SourceRow | Detail] = [*read_rows.rows, *read_rows.details]
+    assert len(made) == 1
+    return made[0]
 
 
 @pytest.mark.parametrize(

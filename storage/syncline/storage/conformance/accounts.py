@@ -27,6 +27,14 @@ class AccountConformance:
         assert tenant.store.create_account(tenant.account_id) == before
         assert tenant.store.count_records(tenant.account_id)["note"] == 1
 
+    def test_accounts_are_listed(self, tenant: Tenant) -> None:
+        other = uuid4().hex
+        tenant.store.create_account(other)
+        listed = tenant.store.list_accounts()
+        assert listed == sorted(listed)
+        assert {tenant.account_id, other} <= set(listed)
+        assert tenant.store.list_accounts(limit=1) == listed[:1]
+
     def test_store_epochs_differ(self, store: Store) -> None:
         epochs = {store.create_account(uuid4().hex).store_epoch for _ in range(5)}
         assert len(epochs) == 5
