@@ -112,7 +112,7 @@ async def test_rows_are_kept_whole_and_in_order(app: RunningApp, calls: RequestC
 
     made = await calls.load(rows)
 
-    chunks = list(payload_chunks(app.environment, made.sync_request_id))
+    chunks = list(payload_chunks(app.store, app.account_id, made.sync_request_id))
     assert (len(chunks), max(map(len, chunks)) <= 1024 * 1024) == (3, True)
     assert list(unpack_rows(chunks)) == rows
 
@@ -260,7 +260,7 @@ async def test_a_retry_has_the_rows_and_a_batch_by_itself_is_no_full_run(app: Ru
 
     again = await calls.retry(made.sync_request_id)
 
-    assert list(unpack_rows(payload_chunks(app.environment, again.sync_request_id))) == [row("a"), row("b")]
+    assert list(unpack_rows(payload_chunks(app.store, app.account_id, again.sync_request_id))) == [row("a"), row("b")]
     assert (again.run_full_sync, again.parent_sync_request_id) == (False, "")
 
 

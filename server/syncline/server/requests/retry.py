@@ -11,6 +11,7 @@ from syncline.server.errors import RequestState
 from syncline.server.requests.create import new_request, store_request
 from syncline.server.requests.requests import Asked
 from syncline.server.requests.spooled_chunks import SpooledChunks
+from syncline.storage import Store
 from syncline.storage.request_models import SyncRequest
 from syncline.storage.request_states import RequestStatus
 
@@ -32,13 +33,13 @@ async def retry_request(env: Environment, request_id: str, *, idempotency_key: s
     return await env.threads.run(_retry, env, request_id, idempotency_key, payload_hash)
 
 
-def payload_chunks(env: Environment, request_id: str) -> Iterator[bytes]:
+def payload_chunks(store: Store, account_id: str, request_id: str) -> Iterator[bytes]:
     """The chunks of a request's payload, read as they are asked for."""
-    found = env.store.read_payload(env.account_id, request_id, after=0)
+    found = store.read_payload(account_id, request_id, after=0)
     while found is not None:
         number, chunk = found
         yield chunk
-        found = env.store.read_payload(env.account_id, request_id, after=number)
+        found = store.read_payload(account_id, request_id, after=number)
 
 
 def _retry(env: Environment, request_id: str, idempotency_key: str, payload_hash: bytes) -> SyncRequest:
@@ -56,6 +57,6 @@ def _retry(env: Environment, request_id: str, idempotency_key: str, payload_hash
         payload_hash=payload_hash,
     )
     with TemporaryFile() as file:
-        payload = SpooledChunks(cast("BinaryIO", file), payload_chunks(env, request_id))
+        payload = SpooledChunks(cast("BinaryIO", file), payload_chunks(env.store, env.account_id, request_id))
         new = new_request(env, asked, payload=payload, payload_kind=old.payload_kind, retry_of=old.request_id)
         return store_request(env, new)
