@@ -10,7 +10,7 @@ import psycopg
 
 from bench.workplace import ACCOUNT, StoreName
 from syncline.storage.models import RecordWrite
-from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
+from syncline.storage.sql.records_table import ON_KNOWN_RECORD, RECORD_COLUMNS
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.sqlite import sqlite_engine
 from syncline.v1.frame_pb2 import Frame
@@ -58,12 +58,7 @@ _POSTGRES_TYPES: Final = {
 }
 """Of the columns that are not text."""
 
-_RECORD: Final = _Target(
-    "record",
-    ("account_id", *RECORD_COLUMNS),
-    "ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS),
-)
+_RECORD: Final = _Target("record", ("account_id", *RECORD_COLUMNS), ON_KNOWN_RECORD)
 _SOURCE: Final = _Target("record_source", ("account_id", "enrollment_id", *SOURCE_COLUMNS, "seen_by"), ON_KNOWN_SOURCE)
 
 

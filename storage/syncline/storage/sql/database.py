@@ -7,7 +7,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +16,7 @@ from syncline.data import metrics, telemetry
 from syncline.storage.errors import StoreUnavailable
 from syncline.storage.instruments import counter, histogram
 from syncline.storage.sql.faults import fault_name, is_passing, our_errors
+from syncline.storage.sql.records_table import Writer
 
 T = TypeVar("T")
 Insert = postgresql.Insert | sqlite.Insert
@@ -26,13 +26,6 @@ _RETRIES = counter(metrics.STORE_RETRIES)
 
 _PAUSES_S = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """How long to wait at most before each further try; what then still fails, fails."""
-
-
-class Writer(NamedTuple):
-    """Who writes the rows of a call of `insert_records` or `upsert_records`: all of them have the same."""
-
-    written_by: UUID | None
-    trace_context: str | None
 
 
 class SourceChanges(NamedTuple):
@@ -102,11 +95,11 @@ class Database(ABC):
     def insert(self, table: Table) -> Insert:
         """An insert that can say what happens on conflict."""
 
-    @abstractmethod
     def insert_records(
         self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
         """Insert rows of `record`, of which none is there, as fast as the database can; see `RECORD_COLUMNS`."""
+        self.upsert_records(connection, account_id, rows, writer)
 
     @abstractmethod
     def upsert_records(
@@ -128,7 +121,6 @@ class Database(ABC):
         As fast as the database can: nearly all rows of a run may be there.
         """
 
-    @abstractmethod
     def insert_sources(
         self,
         connection: Connection,
@@ -139,6 +131,7 @@ class Database(ABC):
         seen_by: str,
     ) -> None:
         """Insert rows of `record_source`, of which none is there, as fast as the database can; see `SOURCE_COLUMNS`."""
+        self.upsert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)
 
     @abstractmethod
     def upsert_sources(

@@ -73,23 +73,6 @@ def one_of_keys(parameter: str, column: Column[str]) -> ColumnElement[bool]:
     return _among(parameter, column, "text")
 
 
-def numbers_among(parameter: str, column: Column[int]) -> tuple[ColumnElement[bool], ...]:
-    """Is a column of whole numbers one of those in the parameters that `number_values` makes?
-
-    They should lie next to each other: a range of the index is read.
-    """
-    return (*_between(parameter, column), _among(parameter, column, "bigint").is_(True))
-
-
-def number_values(parameter: str, numbers: Collection[int]) -> dict[str, str | int]:
-    """The parameters' values for `numbers_among`, for one number at least."""
-    return {
-        parameter: as_json_keys(numbers),
-        f"{parameter}_first": min(numbers),
-        f"{parameter}_last": max(numbers),
-    }
-
-
 def uuids_among(parameter: str, column: Column[UUID]) -> tuple[ColumnElement[bool], ...]:
     """Is a column of UUIDs one of those in the parameters that `uuid_values` makes? Each is looked up by index."""
     return (*uuids_between(parameter, column), _among(parameter, column, "uuid"))

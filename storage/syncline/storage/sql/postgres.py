@@ -14,8 +14,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncline.storage.errors import InvalidValue
-from syncline.storage.sql.database import Database, SourceChanges, Writer
-from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
+from syncline.storage.sql.database import Database, SourceChanges
+from syncline.storage.sql.records_table import ON_KNOWN_RECORD, RECORD_COLUMNS, Writer
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.tables import record, record_source
 
@@ -85,7 +85,7 @@ class PostgresDatabase(Database):
     ) -> None:
         """See `Database.insert_records`."""
         if len(rows) < _COPIED_FROM:
-            self.upsert_records(connection, account_id, rows, writer)
+            super().insert_records(connection, account_id, rows, writer)
         else:
             whole = ((account_id, *row, *writer) for row in rows)
             _copy(connection, record, ("account_id", *RECORD_COLUMNS, *Writer._fields), whole)
@@ -122,7 +122,7 @@ class PostgresDatabase(Database):
     ) -> None:
         """See `Database.insert_sources`."""
         if len(rows) < _COPIED_FROM:
-            self.upsert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)
+            super().insert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)
         else:
             whole = ((account_id, enrollment_id, *row, seen_by) for row in rows)
             _copy(connection, record_source, ("account_id", "enrollment_id", *SOURCE_COLUMNS, "seen_by"), whole)
@@ -165,12 +165,10 @@ def _unnested(table: Table, names: Sequence[str]) -> str:
 
 
 def _upsert_records() -> str:
-    replaced = ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS)
     return (
         f"INSERT INTO record (account_id, {', '.join((*RECORD_COLUMNS, *Writer._fields))}) "  # noqa: S608 - constants
         f"SELECT %(of_account)s, changed.*, %(written_by)s::uuid, %(trace_context)s::text "
-        f"FROM {_unnested(record, RECORD_COLUMNS)} AS changed "
-        f"ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET {replaced}"
+        f"FROM {_unnested(record, RECORD_COLUMNS)} AS changed {ON_KNOWN_RECORD}"
     )
 
 

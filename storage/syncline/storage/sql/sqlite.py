@@ -17,9 +17,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from syncline.data import metrics
 from syncline.storage.errors import InvalidValue
-from syncline.storage.sql.database import Database, SourceChanges, T, Writer
+from syncline.storage.sql.database import Database, SourceChanges, T
 from syncline.storage.sql.json_rows import as_json_keys
-from syncline.storage.sql.records_table import RECORD_COLUMNS, REPLACED_COLUMNS
+from syncline.storage.sql.records_table import ON_KNOWN_RECORD, RECORD_COLUMNS, Writer
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
 from syncline.storage.sql.turns import LOCK_WAIT, Turns
 
@@ -104,12 +104,6 @@ class SqliteDatabase(Database):
         """See `Database.insert`."""
         return sqlite.insert(table)
 
-    def insert_records(
-        self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
-    ) -> None:
-        """See `Database.insert_records`."""
-        self.upsert_records(connection, account_id, rows, writer)
-
     def upsert_records(
         self, connection: Connection, account_id: str, rows: Sequence[tuple[Any, ...]], writer: Writer
     ) -> None:
@@ -139,18 +133,6 @@ class SqliteDatabase(Database):
                 changed.append(place)
         return SourceChanges(new, changed)
 
-    def insert_sources(
-        self,
-        connection: Connection,
-        account_id: str,
-        enrollment_id: str,
-        rows: Sequence[tuple[Any, ...]],
-        *,
-        seen_by: str,
-    ) -> None:
-        """See `Database.insert_sources`."""
-        self.upsert_sources(connection, account_id, enrollment_id, rows, seen_by=seen_by)
-
     def upsert_sources(
         self,
         connection: Connection,
@@ -174,7 +156,7 @@ class _ManyRows:
     _CHUNKS = (1_000, 250, 25, 5, 1)
     """Rows of one statement. Few different ones, so that the driver finds them prepared."""
 
-    def __init__(self, table: str, shared: Sequence[str], columns: Sequence[str], on_conflict: str = "") -> None:
+    def __init__(self, table: str, shared: Sequence[str], columns: Sequence[str], on_conflict: str) -> None:
         """Prepare statements for a table, where all rows of a call have the same values in the columns `shared`."""
         self._statements: dict[int, str] = {}
         for size in self._CHUNKS:
@@ -195,13 +177,7 @@ class _ManyRows:
                 done += size
 
 
-_UPSERT_RECORDS = _ManyRows(
-    "record",
-    ("account_id", *Writer._fields),
-    RECORD_COLUMNS,
-    "ON CONFLICT (account_id, object_type, record_key) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in REPLACED_COLUMNS),
-)
+_UPSERT_RECORDS = _ManyRows("record", ("account_id", *Writer._fields), RECORD_COLUMNS, ON_KNOWN_RECORD)
 KNOWN_HASHES = (
     "SELECT source_key, record_key, source_hash FROM record_source "
     "WHERE record_source.account_id = ? AND enrollment_id = ? AND object_type = ? "

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, select
 from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.limits import check_writes
 from syncline.storage.models import RecordWrite, WriteResult
-from syncline.storage.sql.database import Writer
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys
+from syncline.storage.sql.records_table import Writer
 from syncline.storage.sql.schemas import SqlSchemas
 from syncline.storage.sql.tables import record
 from syncline.storage.sql.write_plan import CurrentRow, ItemName, WritePlan, keys_by_type
