@@ -22,6 +22,8 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from syncline.storage.models import DeviceState
 from syncline.storage.request_models import Operation
@@ -61,6 +63,26 @@ def _text(value: str) -> ColumnElement[str]:
     return literal_column(f"'{value}'", Text)
 
 
+class _Clock(FunctionElement[int]):
+    """The database's time, in microseconds since the Unix epoch."""
+
+    name = "clock"
+    inherit_cache = True
+
+
+@compiles(_Clock, "sqlite")
+def _clock_on_sqlite(*_: Any, **__: Any) -> str:
+    return "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+
+
+@compiles(_Clock, "postgresql")
+def _clock_on_postgres(*_: Any, **__: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
+
+_READ_CLOCK = select(_Clock())
+
+
 # Devices
 
 _LOOKED = (
@@ -76,7 +98,7 @@ _STANDING = case(
     else_=_text(DeviceStanding.AWAY.value),
 )
 _DEVICES = select(_STANDING.label("standing"), func.count()).group_by(literal_column("standing"))
-_POSITION = (
+_OF_LOOKED = (
     select(device_position)
     .join(
         _LOOKED,
@@ -87,11 +109,17 @@ _POSITION = (
     .where(
         _LOOKED.c.state == _text(DeviceState.ACTIVE.value),
         _LOOKED.c.last_contact >= _SEEN_SINCE,
-        exists().where(
-            object_type.c.account_id == device_position.c.account_id, object_type.c.scope == device_position.c.scope
-        ),
     )
     .limit(literal_column(str(POSITIONS_MAX)))
+    .cte("of_looked")
+    .prefix_with("MATERIALIZED")
+)
+# By itself: with object types in the join above, a planner that knows nothing compares each position with each device.
+_POSITION = (
+    select(_OF_LOOKED)
+    .where(
+        exists().where(object_type.c.account_id == _OF_LOOKED.c.account_id, object_type.c.scope == _OF_LOOKED.c.scope)
+    )
     .cte("position")
     .prefix_with("MATERIALIZED")
 )
@@ -248,6 +276,10 @@ CROSSING_ACCOUNTS: Final = (_DEVICES, _QUEUES, _HOLES, _REFUSED, _COUNTS, _OLDES
 
 class SqlStatistics(SqlBase):
     """`StatisticsStore`."""
+
+    def read_clock(self) -> int:
+        """See `StatisticsStore.read_clock`."""
+        return int(self._database.read(lambda connection: connection.execute(_READ_CLOCK).scalar_one()))
 
     def read_statistics(self, *, now: int) -> Statistics:
         """See `StatisticsStore.read_statistics`."""
