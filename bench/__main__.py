@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    admission,
+    authentication,
     idle_stream,
     import_zip,
     initial_sync,
@@ -44,6 +46,8 @@ BENCHMARKS: dict[str, Callable[[Workplace], Iterator[Figure]]] = {
     "import": import_zip.run,
     "requests": requests.run,
     "telemetry": telemetry.run,
+    "admission": admission.run,
+    "authentication": authentication.run,
 }
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from syncline.storage.sql import migrate
 from tests.harness.postgres import FAST, PostgresServer
+from tests.harness.secrets import count_told
 from tests.harness.shared_postgres import shared_postgres, stop_shared_postgres
 
 # It installs programs from the package index: `make e2e` asks for it.
@@ -22,6 +24,9 @@ _FOLDER = "SYNCLINE_TEST_RUN_FOLDER"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A run in the background of a shell ignores Ctrl-C, and all programs that it starts would, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ[_FOLDER] = tempfile.mkdtemp(prefix="syncline-tests-")
 
@@ -31,6 +36,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         folder = Path(os.environ.pop(_FOLDER))
         stop_shared_postgres(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that made anything log a secret has failed, whatever else it found."""
+    report = yield
+    told = count_told("".join(text for _, text in report.sections))
+    if told and report.outcome != "failed":
+        report.outcome = "failed"
+        report.longrepr = f"what was logged up to the {report.when} tells {told} secrets"
+    return report
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ from syncline.cli import enrollments, requests
 from syncline.storage import open_store
 from syncline.storage.sql import migrate
 from tests.cli.conftest import Syncline
+from tests.harness.secrets import secret
 from tests.harness.server import declare_notes, start_server
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -35,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[st
     migrate(url)
     with closing(open_store(url)) as store:
         declare_notes(store)
-    key = base64.b64encode(bytes(32)).decode()
+    key = secret(base64.b64encode(os.urandom(32)).decode())
     with start_server(url, secret_key=key, poll_seconds=0.05, file_roots=files) as server:
         yield server.address
 
@@ -131,8 +133,8 @@ def test_an_enrollment_is_made_shown_and_changed(
     shown = json.loads(syncline("enrollments", "show", "books", "--json").stdout)
     assert shown["settings"] == {"host": "h", "port": 2, "path": "/x=y"}
     assert sorted(shown["secret_names"]) == ["key", "other", "third"]
-    for secret in ("hunter2", "from the environment", "typed"):
-        assert secret not in made.stdout + json.dumps(shown)
+    for word in ("hunter2", "from the environment", "typed"):
+        assert word not in made.stdout + json.dumps(shown)
 
     changed = syncline(
         *("enrollments", "update", shown["app_enrollment_id"], "--name", "ledger", "--set", "host=new", "--disable"),

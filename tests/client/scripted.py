@@ -195,6 +195,11 @@ class ScriptedService(sync_service_pb2_grpc.SyncServiceServicer):
     ) -> sync_service_pb2.GetSchemaResponse:
         raise NotImplementedError("faults of single calls are told by StartSession")
 
+    def ConfirmWipe(  # noqa: N802
+        self, request: sync_service_pb2.ConfirmWipeRequest, context: grpc.ServicerContext
+    ) -> sync_service_pb2.ConfirmWipeResponse:
+        raise NotImplementedError("faults of single calls are told by StartSession")
+
     def _note_the_end(self, context: grpc.ServicerContext) -> None:
         if not context.add_callback(self.stream_ended.set):  # it was cancelled before it came here
             self.stream_ended.set()

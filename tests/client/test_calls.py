@@ -23,6 +23,8 @@ from syncline.client import (
     PageInvalid,
     SyncClient,
 )
+from syncline.client.async_devices import AsyncDeviceClient
+from syncline.client.devices import DeviceClient
 from tests.client.scripted import Item, ScriptedService, items, page
 
 
@@ -38,6 +40,7 @@ def surface(kind: type) -> dict[str, object]:
 def test_both_clients_have_the_same_surface() -> None:
     blocking, asynchronous = surface(SyncClient), surface(AsyncSyncClient)
     assert blocking.keys() == asynchronous.keys()
+    assert str(surface(DeviceClient)) == str(surface(AsyncDeviceClient))
     for name, parameters in blocking.items():
         expected = str(parameters).replace("Handler", "AsyncHandler") if name == "sync" else str(parameters)
         assert str(asynchronous[name]) == expected, name

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from syncline.client import (
     Ack,
@@ -277,3 +279,29 @@ async def test_a_reached_limit_is_told(run_sync: RunSync, service: ScriptedServi
     service.ack_faults.append(Fault(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_REACHED"))
     with pytest.raises(LimitReached):
         await run_sync(scripted, Collector(lambda meta: Ack.NACK))
+
+
+BUSY = Fault(
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "LIMIT_REACHED",
+    (error_details_pb2.RetryInfo(retry_delay=Duration(nanos=1_000_000)),),
+)
+
+
+async def test_a_call_that_is_one_too_many_for_now_is_made_again(
+    run_sync: RunSync, service: ScriptedService, scripted: str
+) -> None:
+    service.streams.append([page(1, items(1, 2), checkpoint=2)])
+    service.starts.extend([BUSY, BUSY])
+    service.ack_faults.extend([BUSY, BUSY, BUSY])
+    result = await run_sync(scripted, Collector(lambda meta: Ack.ACK))
+    assert (result.sessions, result.acknowledged) == (1, 2)
+    assert len(service.start_requests) == 3
+    assert service.acks() == [["page 1"]] * 4
+
+
+async def test_a_stream_that_is_one_too_many_for_now_is_opened_again(
+    run_sync: RunSync, service: ScriptedService, scripted: str
+) -> None:
+    service.streams.extend([[BUSY], [BUSY], [page(1, items(1, 2), checkpoint=2)]])
+    assert (await run_sync(scripted, Collector(lambda meta: Ack.ACK))).acknowledged == 2

@@ -46,7 +46,21 @@ def test_a_page_begins_the_delays_anew(run: SyncRun) -> None:
 
 
 def test_the_server_may_ask_for_a_longer_delay(run: SyncRun) -> None:
-    assert run.resume_after(lost(retry_after=60.0)) == 60.0
+    delays = {run.resume_after(lost(retry_after=60.0)) for _ in range(9)}
+    assert all(60.0 <= delay <= 75.0 for delay in delays)
+    assert len(delays) > 1, "all clients come back at the same moment"
+
+
+@pytest.mark.parametrize(("failures", "retry_after"), [(10, 1.0), (1, 121.0)])
+def test_who_gives_up_says_why(run: SyncRun, failures: int, retry_after: float) -> None:
+    for _ in range(failures - 1):
+        run.resume_after(lost(retry_after))
+    with pytest.raises(ConnectionLost) as caught:
+        run.resume_after(lost(retry_after))
+    assert caught.value.__notes__ in (
+        ["It has failed 10 times in a row."],
+        ["The server wants to be asked again in 121 s, not before."],
+    )
 
 
 def test_an_error_that_says_when_to_ask_again_is_passing(run: SyncRun) -> None:

@@ -31,6 +31,7 @@ from tests.conformance.request_population import (
     REQUEST_IDS,
     populate,
 )
+from tests.harness.token_keys import sealer_of
 
 Row = dict[str, Any]
 """A request as the language sees it, by public names."""
@@ -265,6 +266,7 @@ def test_lists_are_what_the_language_says(
     store, account = listed
     text = wanted.text if wanted else ""
     asked = ListAsked("lists", account, text, ", ".join(f"{name} {'DESC' if down else 'asc'}" for name, down in order))
+    sealer = sealer_of(account, None)
     orders = parse_order(asked.order_by)
     found: list[str] = []
     place = ListPlace(NOW, ())
@@ -274,8 +276,8 @@ def test_lists_are_what_the_language_says(
         found += [request.request_id for request in page]
         if len(page) < limit:
             break
-        token = encode_page(asked, ListPlace(place.now, place_of(page[-1], orders)))
-        place = decode_page(asked, token, kinds_of(orders))
+        token = encode_page(sealer, asked, ListPlace(place.now, place_of(page[-1], orders)))
+        place = decode_page(sealer, asked, token, kinds_of(orders))
 
     rows = [row for row in everything(store, account) if wanted is None or wanted.holds(row)]
     assert found == in_order(rows, order)

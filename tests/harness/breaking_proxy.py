@@ -49,6 +49,7 @@ class BreakingProxy:
         self._target: tuple[str, int] | None = None
         self._break: Break | None = None
         self._down = False
+        self._silent = False
         self._transports: set[asyncio.StreamWriter] = set()
 
     @property
@@ -67,6 +68,10 @@ class BreakingProxy:
         With `stays` nobody can connect again before `mend`.
         """
         self._break = Break(loss, messages, stays)
+
+    def fall_silent(self) -> None:
+        """Pass nothing on any more and keep the connections, as a network does that is gone."""
+        self._silent = True
 
     def mend(self) -> bool:
         """Let everything pass again. Did the break happen?"""
@@ -106,6 +111,8 @@ class BreakingProxy:
                 header = await reader.readexactly(_HEADER)
                 length = int.from_bytes(header[:3])
                 body = await reader.readexactly(length)
+                if self._silent:
+                    continue
                 if header[3] == _DATA and length and self._loses(direction):
                     self._cut()
                     return
@@ -144,9 +151,14 @@ def breaking_proxy() -> Iterator[BreakingProxy]:
         ended.append((asyncio.get_running_loop(), ending))
         started.set()
         await ending.wait()
+        # A server that is closed while it accepts leaves that connection open: it accepts no more first.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # one that was just accepted begins others
+            proxy._cut()
+            await asyncio.gather(*others, return_exceptions=True)
         server.close()
-        proxy._cut()
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+        await asyncio.sleep(0)  # what was cut off is closed in the loop's next round
 
     thread = Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()

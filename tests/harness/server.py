@@ -20,7 +20,9 @@ from syncline.server.address import Address
 from syncline.server.app import App
 from syncline.server.config import Settings, load_settings
 from syncline.server.environment import Environment
+from syncline.server.identity.authenticator import Authenticator
 from syncline.storage import Store, open_store
+from tests.harness.secrets import check_untold
 
 _START_SECONDS_MAX = 60
 
@@ -108,6 +110,7 @@ def start_server(database_url: str, **settings: object) -> Iterator[ServerProces
             yield server
         finally:
             server.kill()
+        check_untold(server.log, "the log of a server")
 
 
 @dataclass(frozen=True)
@@ -140,12 +143,14 @@ class RunningApp:
 
 
 @asynccontextmanager
-async def running_app(store: Store, **settings: object) -> AsyncIterator[RunningApp]:
+async def running_app(
+    store: Store, authenticator: Authenticator | None = None, /, **settings: object
+) -> AsyncIterator[RunningApp]:
     """Serve the store on a free loopback port; fields of `Settings` as keywords. The store is not closed."""
     options: dict[str, object] = {"drain_linger_seconds": 0, "drain_grace_seconds": 0}
     loaded: Settings = load_settings(**(options | settings))
     store.create_account(loaded.account)
-    async with App(loaded, store) as app:
+    async with App(loaded, store, authenticator) as app:
         address = await app.start(Address("127.0.0.1", 0))
         yield RunningApp(app, str(address), store)
 

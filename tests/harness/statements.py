@@ -11,17 +11,20 @@ from sqlalchemy import Engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 
-from syncline.storage.sql import accounts, claiming, scheduling, statistics
+from syncline.storage.sql import accounts, api_keys, claiming, scheduling, statistics
 from syncline.storage.sql.tables import metadata
 
 _DIALECTS = (sqlite.dialect(), psycopg.dialect())  # type: ignore[no-untyped-call]
 CROSSING_ACCOUNTS = frozenset(
     str(statement.compile(dialect=dialect))
-    for module in (accounts, claiming, scheduling, statistics)
+    for module in (accounts, api_keys, claiming, scheduling, statistics)
     for statement in module.CROSSING_ACCOUNTS
     for dialect in _DIALECTS
 )
-"""Statements that may look across accounts, as they reach the driver: for sweeps, workers, and figures."""
+"""Statements that may look across accounts, as they reach the driver: for API keys, sweeps, workers and figures."""
+
+SHARED_TABLES = frozenset({"server_secret"})
+"""Tables whose rows belong to no account."""
 
 _OUTSIDE = re.compile(
     r"\s*(BEGIN|PRAGMA|CREATE|DROP|ALTER)\b|.*\b(alembic_version\b|_alembic_tmp_)|(SELECT|select) pg_catalog\.",
@@ -36,7 +39,7 @@ def strays(statement: str) -> list[str]:
     """The tables that the statement uses without keeping to one account."""
     if _OUTSIDE.match(statement) or statement in CROSSING_ACCOUNTS:
         return []
-    used = set(_USE.findall(statement)) & metadata.tables.keys()
+    used = set(_USE.findall(statement)) & metadata.tables.keys() - SHARED_TABLES
     return sorted(table for table in used if not _keeps_to_account(statement, table))
 
 

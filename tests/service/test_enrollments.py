@@ -15,6 +15,7 @@ from syncline.server.requests.connectors.registry import load_connectors
 from syncline.storage import Store
 from syncline.v1 import app_enrollment_service_pb2 as pb2
 from tests.harness.connectors import installed_connectors
+from tests.harness.secrets import secret
 from tests.harness.server import RunningApp, running_app
 from tests.harness.wire import detail_of
 from tests.service.requesting import RequestCalls, bad_fields, refusal, request_calls
@@ -39,7 +40,7 @@ nothing = 5
 """
 SETTINGS = '{"url": "https://shop.example", "delete_limit": 0.5}'
 NO_ENROLLMENT = "6f1c2b9a-3e0d-4a51-9c77-1d2e3f405162"
-KEY = base64.b64encode(bytes(range(32))).decode()
+KEY = secret(base64.b64encode(bytes(range(32))).decode())
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ OF_ONE_STORE = {metrics.STORE_LOCK_WAIT: "sqlite", metrics.NOTIFICATIONS_SENT: "
 def server(store_url: str, tmp_path: Path) -> Iterator[ServerProcess]:
     with closing(open_store(store_url)) as store:
         declare_notes(store)
-    settings = {"metrics_listen": "127.0.0.1:0", "poll_seconds": 0.05, "file_roots": tmp_path}
+    settings = {"metrics_listen": "127.0.0.1:0", "poll_seconds": 0.05, "file_roots": tmp_path, "first_sync_items": 1}
     with start_server(store_url, **settings) as server:
         yield server
 

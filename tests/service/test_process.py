@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from syncline.client import SyncClient, Unauthenticated
 from syncline.storage import open_store
+from tests.chaos.fuzz_garbage import GOAWAY, PREFACE, SETTINGS, frame
+from tests.harness.secrets import secret
 from tests.harness.server import ServerProcess, declare_notes, start_server
 from tests.harness.wire import keys, next_page, notes, wire_device
 
@@ -80,3 +85,29 @@ def test_a_database_without_our_tables_is_refused(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "syncline-server migrate" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_g9_with_api_keys_a_server_asks_for_them_on_loopback_too(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'server.db'}"
+    assert run("account", "create", "acme", "--database", url).returncode == 0
+    made = run("token", "create", "robot", "--account", "acme", "--permission", "sync", "--database", url)
+    secret(made.stdout.strip(), made.stdout.strip()[-44:])
+    with start_server(url, api_keys=True, account="typo") as server:
+        with SyncClient(server.address, uuid4(), token=made.stdout.strip()) as client:
+            assert client.start_session(always=True).session.id
+        with SyncClient(server.address, uuid4()) as client, pytest.raises(Unauthenticated):
+            client.start_session()
+        assert "DEVELOPMENT MODE" not in server.log
+        assert made.stdout.strip()[16:] not in server.log
+    assert run("account", "list", "--database", url).stdout == "acme\n"
+
+
+def test_a_stranger_writes_no_line_into_the_log(running_server: ServerProcess) -> None:
+    goaway = frame(GOAWAY, 0, 0, bytes(4) + b"\0\0\0\x02" + b"\nforged line\xff\n")
+    with socket.create_connection(("127.0.0.1", running_server.port)) as stranger:
+        stranger.sendall(PREFACE + frame(SETTINGS, 0, 0) + goaway)
+        stranger.shutdown(socket.SHUT_WR)
+        while stranger.recv(65_536):  # until the server has read all of it
+            pass
+
+    assert "forged" not in running_server.log

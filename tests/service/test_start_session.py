@@ -7,6 +7,7 @@ import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from syncline.server import tokens
+from syncline.server.token_keys import Sealer
 from syncline.v1 import queue_pb2
 from tests.harness.server import RunningApp
 from tests.harness.wire import WireDevice, detail_of, error_of, keys, note, notes
@@ -114,7 +115,12 @@ async def test_a_position_beyond_the_head_needs_a_resync_of_its_feed(
     (position,) = store.list_positions("dev", device.uuid)
     beyond = queue_pb2.FeedPosition(
         scope="main",
-        position=tokens.encode_position(position, store_epoch=store.get_head("dev").store_epoch, revision=99),
+        position=tokens.encode_position(
+            Sealer(in_process_server.environment.token_keys, "dev", device.uuid),
+            position,
+            store_epoch=store.get_head("dev").store_epoch,
+            revision=99,
+        ),
     )
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_INTERRUPTED = 130
+from syncline.cli import INTERRUPTED
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
             raise
         sys.exit("error: the command line is not installed; run: pip install 'syncline[cli]'")
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import typer
 
 from syncline.cli import (
     conflicts,
+    devices,
     enrollments,
     pending,
     push,
@@ -25,16 +25,21 @@ from syncline.cli import (
     watch,
     why,
 )
+from syncline.cli.interrupting import interrupts
 from syncline.cli.tracing import tracing
 from syncline.client import (
     ConnectionLost,
     ConnectorNotFound,
+    DeviceNotFound,
     EnrollmentBusy,
     EnrollmentChanged,
     EnrollmentNotFound,
+    PermissionDenied,
     Superseded,
     SyncError,
     SyncRequestNotFound,
+    TokenUnavailable,
+    Unauthenticated,
 )
 from syncline.replica import DeferredRecord, KeyTaken, ReplicaError, UnsentChanges
 
@@ -42,7 +47,7 @@ app = typer.Typer(
     name="syncline",
     help="Keeps an exact copy of an account's records in a SQLite file, reads it, and edits it. Loads data from other "
     "systems.",
-    epilog="SYNCLINE_SERVER and SYNCLINE_FILE stand in for --server and FILE.",
+    epilog="SYNCLINE_SERVER and SYNCLINE_FILE stand in for --server and FILE, SYNCLINE_TOKEN for --token-file.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -64,15 +69,19 @@ for command in (
     why,
 ):
     command.register(app)
-for group in (requests, enrollments):
+for group in (requests, enrollments, devices):
     group.register(app)
 
 _ADVICE: dict[type[Exception], str] = {
-    ConnectionLost: " (is the server running, and is --server right?)",
+    ConnectionLost: " (is the server running, is --server right, and does it need --ca-file?)",
+    Unauthenticated: " (SYNCLINE_TOKEN or --token-file must have a token that this server takes, and that holds still)",
+    PermissionDenied: " (whoever gave you the token can give you one that may do this)",
+    TokenUnavailable: " (see --token-file)",
     EnrollmentNotFound: " (`syncline enrollments list` shows them)",
     EnrollmentChanged: " (somebody else changed it just now; run the command again)",
     EnrollmentBusy: " (wait for its requests to end, or cancel them: `syncline requests list`)",
     ConnectorNotFound: " (`syncline enrollments connectors` shows those that the server has)",
+    DeviceNotFound: " (`syncline devices list` shows them)",
     SyncRequestNotFound: " (`syncline requests list` shows them)",
     Superseded: " (is a copy of this file in use?)",
     UnsentChanges: " (add --discard-unsent)",
@@ -83,9 +92,8 @@ _ADVICE: dict[type[Exception], str] = {
 
 def run() -> None:
     """Run one command. What a user can mend ends in one line and status 1; Ctrl-C and SIGTERM end quietly."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with tracing():
+        with interrupts.listening(), tracing():
             app(standalone_mode=True)
     except (ReplicaError, SyncError, OSError) as error:  # the last: an output that takes no more
         advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")

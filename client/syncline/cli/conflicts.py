@@ -12,9 +12,10 @@ from uuid import UUID
 
 import typer
 
-from syncline.cli.options import CaFileOption, FileArgument, JsonOption, TokenOption
+from syncline.cli.connecting import with_connection
+from syncline.cli.options import FileArgument, JsonOption
 from syncline.cli.output import compact, local_time, print_json, print_line, print_table
-from syncline.client import SyncClient
+from syncline.client import ConnectionOptions, SyncClient
 from syncline.replica import Conflict, ReplicaReader
 from syncline.v1 import schema_pb2, upload_pb2
 
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     app.command("conflicts")(conflicts)
 
 
+@with_connection
 def conflicts(
     file: FileArgument,
     server: LogOption = None,
@@ -45,9 +47,9 @@ def conflicts(
     object_type: TypeOption = None,
     key: KeyOption = None,
     limit: LimitOption = 100,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Show the conflicts that this device's changes had, newest first: both versions, and what became of them.
 
@@ -61,7 +63,7 @@ def conflicts(
             raise typer.BadParameter("other devices' conflicts are on the server: give --server", param_hint="--server")
     reader = ReplicaReader(file)
     if server:
-        with SyncClient(server, reader.facts().device_uuid, token=token, ca_file=ca_file) as client:
+        with SyncClient(server, reader.facts().device_uuid, **connection) as client:
             told = client.list_conflicts(all_devices=all_devices, object_type=object_type or "", key=key)
             rows = [_from_server(conflict) for conflict in islice(told, limit)]
     else:

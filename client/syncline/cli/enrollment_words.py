@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from syncline.cli.output import local_datetime
-from syncline.client import Enrollment, EnrollmentClient, EnrollmentNotFound, SyncRequest
+from syncline.client import ConnectionOptions, Enrollment, EnrollmentClient, EnrollmentNotFound, SyncRequest
 from syncline.data.schema import ObjectType
 
 
@@ -32,12 +32,12 @@ def run_text(run: SyncRequest | None) -> str:
     return "" if run is None else f"{run.status.value} {local_datetime(run.modified_at)}"
 
 
-def enrollment_id_of(word: str, server: str, *, token: str | None, ca_file: Path | None) -> str:
+def enrollment_id_of(word: str, server: str, connection: ConnectionOptions) -> str:
     """The id of the enrollment of this id or name, or `EnrollmentNotFound`."""
     found = _as_uuid(word)
     if found is not None:
         return str(found)
-    with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
+    with EnrollmentClient(server, **connection) as client:
         return find_enrollment(client, word).app_enrollment_id
 
 

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from syncline.cli.connecting import with_connection
 from syncline.cli.enrollment_words import fields_shown, find_enrollment, read_secrets, read_settings, run_text
-from syncline.cli.options import CaFileOption, JsonLinesOption, ServerOption, TokenOption
+from syncline.cli.interrupting import interrupts
+from syncline.cli.options import JsonLinesOption, ServerOption
 from syncline.cli.output import compact, local_datetime, print_json_line, print_line, print_table, right
 from syncline.cli.schedule_words import (
     FullOption,
@@ -19,7 +21,7 @@ from syncline.cli.schedule_words import (
     TimeZoneOption,
     schedule_text,
 )
-from syncline.client import Enrollment, EnrollmentClient
+from syncline.client import ConnectionOptions, Enrollment, EnrollmentClient
 
 EnrollmentArgument = Annotated[
     str, typer.Argument(metavar="ENROLLMENT", help="The connected system: its name or id.", show_default=False)
@@ -71,6 +73,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
+@with_connection
 def create(
     name: NameArgument,
     connector: ConnectorOption,
@@ -86,24 +89,23 @@ def create(
     jitter: JitterOption = None,
     operation: OperationOption = None,
     full: FullOption = None,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Connect a system. Secrets never stand on the command line, and the server never shows them."""
     read = read_settings(settings, assignments or ())
     secrets = read_secrets(secret_files or (), secret_variables or (), secret_prompts or ())
     planned = ScheduleWords(schedule, time_zone, jitter, operation, full).applied(None)
-    with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
+    with EnrollmentClient(server, **connection) as client:
         made = client.create(name, connector, settings=read, secrets=secrets, disabled=disabled, schedule=planned)
     _print(made, as_json=as_json)
 
 
-def list_enrollments(
-    server: ServerOption, token: TokenOption = None, ca_file: CaFileOption = None, as_json: JsonLinesOption = False
-) -> None:
+@with_connection
+def list_enrollments(server: ServerOption, as_json: JsonLinesOption = False, *, connection: ConnectionOptions) -> None:
     """List the connected systems."""
-    with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
+    with EnrollmentClient(server, **connection) as client:
         listed = client.list()
     if as_json:
         for enrollment in listed:
@@ -130,18 +132,20 @@ def list_enrollments(
         print_line("no enrollments")
 
 
+@with_connection
 def show(
     enrollment: EnrollmentArgument,
     server: ServerOption,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Show one connected system."""
-    with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
+    with EnrollmentClient(server, **connection) as client:
         _print(find_enrollment(client, enrollment), as_json=as_json)
 
 
+@with_connection
 def update(
     enrollment: EnrollmentArgument,
     server: ServerOption,
@@ -166,16 +170,16 @@ def update(
     operation: OperationOption = None,
     full: FullOption = None,
     no_schedule: NoScheduleOption = False,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Change a connected system. What is not named stays; --settings replaces all settings, --set adds to them."""
     read = read_settings(settings, assignments or ()) or {}
     secrets = dict.fromkeys(remove_secrets or (), "")
     secrets.update(read_secrets(secret_files or (), secret_variables or (), secret_prompts or ()))
     words = ScheduleWords(schedule, time_zone, jitter, operation, full)
-    with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
+    with EnrollmentClient(server, **connection) as client:
         found = find_enrollment(client, enrollment)
         kept = {} if settings is not None else found.settings
         changed = replace(
@@ -188,15 +192,16 @@ def update(
         _print(client.update(changed, secrets=secrets), as_json=as_json)
 
 
+@with_connection
 def remove(
     enrollment: EnrollmentArgument,
     server: ServerOption,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Disconnect a system. Its requests and the records that it brought stay."""
-    with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
+    with EnrollmentClient(server, **connection) as client:
         found = find_enrollment(client, enrollment)
         client.delete(found.app_enrollment_id)
     if as_json:
@@ -205,15 +210,19 @@ def remove(
         print_line(f"{found.name} is disconnected")
 
 
+@with_connection
 def discover(
     enrollment: EnrollmentArgument,
     server: ServerOption,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Have the server connect to a system, and list what it has. A * marks the key; types are as they would be."""
-    with EnrollmentClient(server, token=token, ca_file=ca_file, deadline_s=_DISCOVER_SECONDS) as client:
+    with (
+        EnrollmentClient(server, **connection | ConnectionOptions(deadline_s=_DISCOVER_SECONDS)) as client,
+        interrupts.stopped_by(client.close),
+    ):
         streams = client.discover(find_enrollment(client, enrollment).app_enrollment_id)
     if as_json:
         for stream in streams:
@@ -237,11 +246,10 @@ def discover(
         print_line("nothing was found")
 
 
-def connectors(
-    server: ServerOption, token: TokenOption = None, ca_file: CaFileOption = None, as_json: JsonLinesOption = False
-) -> None:
+@with_connection
+def connectors(server: ServerOption, as_json: JsonLinesOption = False, *, connection: ConnectionOptions) -> None:
     """List the kinds of systems that the server can be connected to."""
-    with EnrollmentClient(server, token=token, ca_file=ca_file) as client:
+    with EnrollmentClient(server, **connection) as client:
         listed = client.connectors()
     if as_json:
         for connector in listed:

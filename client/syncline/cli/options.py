@@ -18,13 +18,5 @@ ScopeOption = Annotated[
     list[str] | None,
     typer.Option("--scope", metavar="NAME", help="Only this scope; may be repeated. Without it: all."),
 ]
-TokenOption = Annotated[
-    str | None,
-    typer.Option("--token", envvar="SYNCLINE_TOKEN", help="Bearer token for the server.", show_envvar=True),
-]
-CaFileOption = Annotated[
-    Path | None,
-    typer.Option("--ca-file", help="PEM file of the authorities to trust for TLS.", dir_okay=False, exists=True),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print a JSON document on each line instead of text.")]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from syncline.cli.options import CaFileOption, FileArgument, JsonOption, ScopeOption, ServerOption, TokenOption
+from syncline.cli.connecting import with_connection
+from syncline.cli.interrupting import interrupts
+from syncline.cli.options import FileArgument, JsonOption, ScopeOption, ServerOption
 from syncline.cli.output import print_json, print_line
+from syncline.client import ConnectionOptions
 from syncline.replica import Replica
 
 
@@ -14,19 +17,20 @@ def register(app: typer.Typer) -> None:
     app.command("reconcile")(reconcile)
 
 
+@with_connection
 def reconcile(
     file: FileArgument,
     server: ServerOption,
     scope: ScopeOption = None,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Sync, compare each record of the file with the server's, and repair what differs.
 
     Local changes are not touched. An interrupted run goes on where it ended.
     """
-    with Replica.open(file, server, token=token, ca_file=ca_file) as replica:
+    with Replica.open(file, server, **connection) as replica, interrupts.stopped_by(replica.stop):
         report = replica.reconcile(scopes=scope or ())
     if as_json:
         print_json(report)

@@ -9,11 +9,13 @@ from uuid import UUID
 
 import typer
 
+from syncline.cli.connecting import with_connection
 from syncline.cli.enrollment_words import enrollment_id_of
 from syncline.cli.following import follow, print_request, status_line, status_word, upload_bar
-from syncline.cli.options import CaFileOption, JsonLinesOption, ServerOption, TokenOption
+from syncline.cli.interrupting import interrupts
+from syncline.cli.options import JsonLinesOption, ServerOption
 from syncline.cli.output import local_datetime, print_json_line, print_line, print_table, right
-from syncline.client import OnMatch, SyncOperation, SyncRequest, SyncRequestClient
+from syncline.client import ConnectionOptions, OnMatch, SyncOperation, SyncRequest, SyncRequestClient
 
 OPERATIONS = tuple(operation.value for operation in SyncOperation if operation is not SyncOperation.UNKNOWN)
 
@@ -81,6 +83,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
+@with_connection
 def create(
     enrollment: EnrollmentArgument,
     server: ServerOption,
@@ -88,19 +91,20 @@ def create(
     operation: OperationOption = SyncOperation.READ.value,
     request_id: RequestIdOption = None,
     watching: WatchOption = False,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Ask for a run of a connected system. With --watch, the status is 1 if it fails or is cancelled."""
     if operation not in OPERATIONS:
         raise typer.BadParameter(f"{operation!r} is none of {', '.join(OPERATIONS)}", param_hint="--operation")
-    enrollment_id = enrollment_id_of(enrollment, server, token=token, ca_file=ca_file)
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+    enrollment_id = enrollment_id_of(enrollment, server, connection)
+    with SyncRequestClient(server, **connection) as client, interrupts.stopped_by(client.close):
         made = client.create(enrollment_id, full=full, operation=SyncOperation(operation), request_id=request_id)
         _made(client, made, watching=watching, as_json=as_json)
 
 
+@with_connection
 def import_file(
     file: ZipArgument,
     server: ServerOption,
@@ -110,9 +114,9 @@ def import_file(
     infer_schema: InferOption = False,
     request_id: RequestIdOption = None,
     no_wait: NoWaitOption = False,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Upload a file of records and wait until they are loaded. The status is 1 if that fails or is cancelled.
 
@@ -120,8 +124,8 @@ def import_file(
     """
     enrollment_id = None
     if enrollment is not None:
-        enrollment_id = enrollment_id_of(enrollment, server, token=token, ca_file=ca_file)
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+        enrollment_id = enrollment_id_of(enrollment, server, connection)
+    with SyncRequestClient(server, **connection) as client, interrupts.stopped_by(client.close):
         with upload_bar(wanted=not as_json) as progress:
             made = client.upload(
                 file,
@@ -135,17 +139,18 @@ def import_file(
         _made(client, made, watching=not no_wait, as_json=as_json)
 
 
+@with_connection
 def list_requests(
     server: ServerOption,
     where: FilterOption = "",
     order_by: OrderOption = "",
     limit: LimitOption = 50,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """List requests, the newest first."""
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+    with SyncRequestClient(server, **connection) as client:
         listed = list(islice(client.list(where, order_by=order_by, page_size=min(limit, 500)), limit))
     if as_json:
         for request in listed:
@@ -171,15 +176,16 @@ def list_requests(
         print_line("no requests")
 
 
+@with_connection
 def show(
     sync_request_id: RequestArgument,
     server: ServerOption,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Show one request, and what came of it if it has ended."""
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+    with SyncRequestClient(server, **connection) as client:
         request = client.get(sync_request_id)
         if request.status.is_final:
             request = client.get(sync_request_id, details=True)
@@ -189,58 +195,62 @@ def show(
         print_request(request)
 
 
+@with_connection
 def watch(
     sync_request_id: RequestArgument,
     server: ServerOption,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Show how far a request is until it ends. The status is 1 if it fails or is cancelled.
 
     Ctrl-C ends the command; the request goes on.
     """
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+    with SyncRequestClient(server, **connection) as client, interrupts.stopped_by(client.close):
         follow(client, str(sync_request_id), as_json=as_json)
 
 
+@with_connection
 def cancel(
     sync_request_id: RequestArgument,
     server: ServerOption,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """End a request. One in progress ends when its worker hears of it; what was written stays."""
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+    with SyncRequestClient(server, **connection) as client:
         _print(client.cancel(sync_request_id), as_json=as_json)
 
 
+@with_connection
 def retry(
     sync_request_id: RequestArgument,
     server: ServerOption,
     request_id: RequestIdOption = None,
     watching: WatchOption = False,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Do again what a request was to do that failed or was cancelled, as a new request."""
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+    with SyncRequestClient(server, **connection) as client, interrupts.stopped_by(client.close):
         made = client.retry(sync_request_id, request_id=request_id)
         _made(client, made, watching=watching, as_json=as_json)
 
 
+@with_connection
 def details(
     sync_request_id: RequestArgument,
     server: ServerOption,
     limit: LimitOption = 1_000,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """List the rows that did not simply go through, once the request has ended."""
-    with SyncRequestClient(server, token=token, ca_file=ca_file) as client:
+    with SyncRequestClient(server, **connection) as client:
         listed = list(islice(client.details(sync_request_id), limit))
     if as_json:
         for detail in listed:

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from syncline.cli.options import CaFileOption, FileArgument, JsonOption, ScopeOption, ServerOption, TokenOption
+from syncline.cli.connecting import with_connection
+from syncline.cli.interrupting import interrupts
+from syncline.cli.options import FileArgument, JsonOption, ScopeOption, ServerOption
 from syncline.cli.output import print_failed, print_json, print_line, print_table, right
 from syncline.cli.progress import progress_bar
 from syncline.cli.uploads import print_upload
+from syncline.client import ConnectionOptions
 from syncline.replica import Replica, SyncReport
 
 FullOption = Annotated[
@@ -23,22 +26,23 @@ def register(app: typer.Typer) -> None:
     app.command("sync")(sync)
 
 
+@with_connection
 def sync(
     file: FileArgument,
     server: ServerOption,
     scope: ScopeOption = None,
     full: FullOption = False,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Send the changes that wait in the file, bring it up to date with the server, and acknowledge all that came.
 
     A file that does not exist is made, as a new device. A download that was interrupted goes on where it ended.
     """
-    with Replica.open(file, server, token=token, ca_file=ca_file) as replica:
+    with Replica.open(file, server, **connection) as replica:
         started = time.monotonic()
-        with progress_bar() as progress:
+        with interrupts.stopped_by(replica.stop), progress_bar() as progress:
             report = replica.sync(scopes=scope or (), full_resync=full, progress=progress)
         if as_json:
             print_json(report)

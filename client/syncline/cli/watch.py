@@ -6,8 +6,11 @@ from datetime import datetime
 
 import typer
 
-from syncline.cli.options import CaFileOption, FileArgument, JsonLinesOption, ScopeOption, ServerOption, TokenOption
+from syncline.cli.connecting import with_connection
+from syncline.cli.interrupting import interrupts
+from syncline.cli.options import FileArgument, JsonLinesOption, ScopeOption, ServerOption
 from syncline.cli.output import print_json_line, print_line
+from syncline.client import ConnectionOptions
 from syncline.replica import Replica, SyncReport
 
 
@@ -16,25 +19,27 @@ def register(app: typer.Typer) -> None:
     app.command("watch")(watch)
 
 
+@with_connection
 def watch(
     file: FileArgument,
     server: ServerOption,
     scope: ScopeOption = None,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonLinesOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Keep the file up to date as things change, and send its changes, until Ctrl-C. Prints a line for each checkpoint.
 
     + inserted, ~ updated, - deleted, ! rejected, ^ sent. A lost connection is made again.
     """
-    with Replica.open(file, server, token=token, ca_file=ca_file) as replica:
+    with Replica.open(file, server, **connection) as replica:
         try:
-            for report in replica.watch(scopes=scope or ()):
-                if as_json:
-                    print_json_line(report)
-                else:
-                    print_line(_line(report))
+            with interrupts.stopped_by(replica.stop):
+                for report in replica.watch(scopes=scope or ()):
+                    if as_json:
+                        print_json_line(report)
+                    else:
+                        print_line(_line(report))
         except KeyboardInterrupt:
             return
 

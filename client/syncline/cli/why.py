@@ -8,9 +8,10 @@ from uuid import UUID
 
 import typer
 
-from syncline.cli.options import CaFileOption, JsonOption, ServerOption, TokenOption
+from syncline.cli.connecting import with_connection
+from syncline.cli.options import JsonOption, ServerOption
 from syncline.cli.output import local_datetime, print_json, print_line
-from syncline.client import Delivery, DeliveryStep, DiagnosticsClient
+from syncline.client import ConnectionOptions, Delivery, DeliveryStep, DiagnosticsClient
 
 TypeArgument = Annotated[str, typer.Argument(metavar="TYPE", help="The record's object type.", show_default=False)]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The record's key.", show_default=False)]
@@ -61,17 +62,18 @@ def register(app: typer.Typer) -> None:
     app.command("why")(why)
 
 
+@with_connection
 def why(
     object_type: TypeArgument,
     key: KeyArgument,
     device: DeviceOption,
     server: ServerOption,
-    token: TokenOption = None,
-    ca_file: CaFileOption = None,
     as_json: JsonOption = False,
+    *,
+    connection: ConnectionOptions,
 ) -> None:
     """Say whether a device has a record as it stands, and if not, at which step it stands and since when."""
-    with DiagnosticsClient(server, token=token, ca_file=ca_file) as client:
+    with DiagnosticsClient(server, **connection) as client:
         delivery = client.explain_delivery(object_type, key, device)
     if as_json:
         print_json(delivery)

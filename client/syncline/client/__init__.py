@@ -2,13 +2,16 @@
 
 from syncline.client.answers import Ack, Answer, AsyncHandler, Handler, Nack
 from syncline.client.async_client import AsyncSyncClient
+from syncline.client.async_devices import AsyncDeviceClient
 from syncline.client.async_enrollments import AsyncEnrollmentClient
 from syncline.client.async_sync_requests import AsyncSyncRequestClient
 from syncline.client.backoff import Backoff
 from syncline.client.batch_upload import BatchFile, UploadProgress
 from syncline.client.delivery import Delivery, DeliveryStep
+from syncline.client.device_models import AuditEntry, DeviceInfo, DeviceState, RefusedItem
+from syncline.client.devices import DeviceClient
 from syncline.client.diagnostics import AsyncDiagnosticsClient, DiagnosticsClient
-from syncline.client.endpoint import Device, Token
+from syncline.client.endpoint import ConnectionOptions, Device
 from syncline.client.enrollments import EnrollmentClient
 from syncline.client.errors import (
     AccountNotFound,
@@ -21,7 +24,10 @@ from syncline.client.errors import (
     ClientClosed,
     ConnectionLost,
     DeadlineExceeded,
+    DeviceDisabled,
     DeviceFileError,
+    DeviceNotFound,
+    DeviceOfAnother,
     DeviceUuidInvalid,
     Draining,
     Feed,
@@ -36,6 +42,7 @@ from syncline.client.errors import (
     Overloaded,
     PageInvalid,
     PageMissing,
+    PermissionDenied,
     ResyncRequired,
     SchemaChanged,
     SchemaChangeRefused,
@@ -49,6 +56,10 @@ from syncline.client.errors import (
     StoreUnavailable,
     Superseded,
     SyncError,
+    TokenUnavailable,
+    Unauthenticated,
+    WipeAsked,
+    WipeNotAsked,
 )
 from syncline.client.failures import error_from_call, rejection_of
 from syncline.client.items import Data, EventType, Meta
@@ -108,6 +119,7 @@ from syncline.client.run import SyncResult
 from syncline.client.streams import AsyncPageStream, PageStream
 from syncline.client.sync_client import SyncClient
 from syncline.client.sync_requests import SyncRequestClient
+from syncline.client.tokens import IssuedToken, Token
 from syncline.client.uploads import AsyncUploadStream, UploadStream
 
 __all__ = [
@@ -119,6 +131,7 @@ __all__ = [
     "Answer",
     "AnswerInvalid",
     "AnswerMissing",
+    "AsyncDeviceClient",
     "AsyncDiagnosticsClient",
     "AsyncEnrollmentClient",
     "AsyncHandler",
@@ -126,6 +139,7 @@ __all__ = [
     "AsyncSyncClient",
     "AsyncSyncRequestClient",
     "AsyncUploadStream",
+    "AuditEntry",
     "Backoff",
     "BaseFromFuture",
     "BatchFile",
@@ -141,6 +155,7 @@ __all__ = [
     "ClientClosed",
     "ConflictRefused",
     "ConnectionLost",
+    "ConnectionOptions",
     "Connector",
     "ConnectorFailed",
     "ConnectorNotFound",
@@ -151,7 +166,13 @@ __all__ = [
     "Detail",
     "DetailSeverity",
     "Device",
+    "DeviceClient",
+    "DeviceDisabled",
     "DeviceFileError",
+    "DeviceInfo",
+    "DeviceNotFound",
+    "DeviceOfAnother",
+    "DeviceState",
     "DeviceUuidInvalid",
     "DiagnosticsClient",
     "DiscoveredStream",
@@ -173,6 +194,7 @@ __all__ = [
     "InternalError",
     "InvalidField",
     "InvalidOption",
+    "IssuedToken",
     "KeyChanged",
     "KeyTaken",
     "LeaseLost",
@@ -190,6 +212,8 @@ __all__ = [
     "PageStream",
     "PageTokenInvalid",
     "PayloadInvalid",
+    "PermissionDenied",
+    "RefusedItem",
     "RequestIdReused",
     "ResolverFailed",
     "ResyncRequired",
@@ -219,9 +243,13 @@ __all__ = [
     "SyncResult",
     "SyncTypeCounts",
     "Token",
+    "TokenUnavailable",
     "TypeReadOnly",
+    "Unauthenticated",
     "UploadProgress",
     "UploadStream",
+    "WipeAsked",
+    "WipeNotAsked",
     "WrongSyncRequestState",
     "error_from_call",
     "rejection_of",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
 from syncline.client.answers import AsyncHandler
 from syncline.client.async_loop import AsyncSyncLoop
 from syncline.client.connection import AsyncConnection
-from syncline.client.endpoint import CLIENT_NAME, CLIENT_VERSION, Device, Endpoint, Token
+from syncline.client.endpoint import CLIENT_NAME, CLIENT_VERSION, ConnectionOptions, Device, Endpoint
 from syncline.client.errors import AlreadySyncing
 from syncline.client.pages import Page
 from syncline.client.requests import (
@@ -48,43 +48,26 @@ class AsyncSyncClient(AsyncConnection):
         target: str,
         device: Device,
         *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
         resume_attempts_max: int = 8,
         name: str = CLIENT_NAME,
         version: str = CLIENT_VERSION,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """Prepare the connection; it is made with the first call.
 
         Args:
             target: `host:port`, or a name in gRPC's syntax, such as `dns:///sync.example.com:443`.
             device: The device's UUID, which must never change; as a path, the file that keeps it, made if absent.
-            token: A bearer token, or a function that gives the one to use now.
-            ca_file: PEM file of the authorities to trust; unset: those that come with gRPC.
-            insecure: True: no TLS. Unset: no TLS only to loopback addresses and without a `ca_file`.
-            deadline_s: The longest that one call may take, in seconds. Streams have no deadline.
             resume_attempts_max: How often in a row `sync` starts a new session without getting a page.
             name: The application, as operators will see it. At most 100 characters.
             version: Its version. At most 100 characters.
+            connection: Token, TLS and deadline; see `ConnectionOptions`.
 
         Raises:
             InvalidOption: an argument makes no sense.
             DeviceFileError: the device file cannot be used.
         """
-        super().__init__(
-            Endpoint.of(
-                target,
-                device,
-                token=token,
-                ca_file=ca_file,
-                insecure=insecure,
-                deadline_s=deadline_s,
-                name=name,
-                version=version,
-            )
-        )
+        super().__init__(Endpoint.of(target, device, name=name, version=version, **connection))
         self._resume_attempts_max = resume_attempts_max
         self._stub: SyncServiceAsyncStub | None = None
         self._stopping = asyncio.Event()
@@ -134,12 +117,23 @@ class AsyncSyncClient(AsyncConnection):
         Leaving the iteration early cancels the call. Errors come from the iterator.
         """
         request = read_queue_request(session_id, page_size=page_size, follow=follow, item_ack_keys=item_ack_keys)
-        return AsyncPageStream(self._connect().ReadQueue(request, metadata=self._endpoint.metadata()))
+        return AsyncPageStream(*self._open_stream(self._connect().ReadQueue, request))
 
     async def fetch_queue(self, session_id: str, *, page_size: int | None = None) -> Page:
         """The session's next page, with a key for each item. Not repeated by itself: each page is given once."""
         request = fetch_queue_request(session_id, page_size=page_size)
         return Page(await self._call(self._connect().FetchQueue, request))
+
+    async def confirm_wipe(self, *, given_up: int = 0) -> None:
+        """Say that the device has removed its copy, as `WipeAsked` wanted.
+
+        Args:
+            given_up: How many local changes went with it that the server does not have.
+
+        Raises:
+            WipeNotAsked: nobody wants that.
+        """
+        await self._call(self._connect().ConfirmWipe, sync_service_pb2.ConfirmWipeRequest(given_up=given_up))
 
     async def acknowledge(
         self, ack_keys: Iterable[str] = (), rejections: Iterable[sync_service_pb2.Rejection] = ()
@@ -154,7 +148,7 @@ class AsyncSyncClient(AsyncConnection):
         Args:
             store_epoch: The identity of the server's history that the changes belong to, as StartSession answered it.
         """
-        return AsyncUploadStream(self._connect().Upload, self._endpoint.metadata(), store_epoch)
+        return AsyncUploadStream(partial(self._open_stream, self._connect().Upload), store_epoch)
 
     def list_conflicts(
         self,

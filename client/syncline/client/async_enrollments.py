@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from syncline.client.connection import AsyncConnection
-from syncline.client.endpoint import ServerEndpoint, Token
+from syncline.client.endpoint import ConnectionOptions, ServerEndpoint
 from syncline.client.request_messages import (
     connector_from,
     create_enrollment_request,
@@ -36,20 +35,14 @@ class AsyncEnrollmentClient(AsyncConnection):
     def __init__(
         self,
         target: str,
-        *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """Prepare the connection; it is made with the first call. The arguments are those of `AsyncSyncRequestClient`.
 
         Raises:
             InvalidOption: an argument makes no sense.
         """
-        super().__init__(
-            ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
-        )
+        super().__init__(ServerEndpoint.at(target, **connection))
         self._made: AppEnrollmentServiceAsyncStub | None = None
 
     async def create(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import grpc
 
 from syncline.client.backoff import Backoff
 from syncline.client.batch_upload import BatchFile, UploadProgress, open_batch
 from syncline.client.connection import AsyncConnection
-from syncline.client.endpoint import ServerEndpoint, Token
+from syncline.client.endpoint import ConnectionOptions, ServerEndpoint
 from syncline.client.errors import SyncError
-from syncline.client.failures import error_from_call
 from syncline.client.request_messages import (
     cancel_request,
     create_request,
@@ -48,28 +46,20 @@ class AsyncSyncRequestClient(AsyncConnection):
         self,
         target: str,
         *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
         resume_attempts_max: int = 8,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """Prepare the connection; it is made with the first call.
 
         Args:
             target: `host:port`, or a name in gRPC's syntax, such as `dns:///sync.example.com:443`.
-            token: A bearer token, or a function that gives the one to use now.
-            ca_file: PEM file of the authorities to trust; unset: those that come with gRPC.
-            insecure: True: no TLS. Unset: no TLS only to loopback addresses and without a `ca_file`.
-            deadline_s: The longest that one call may take, in seconds. Streams have no deadline.
             resume_attempts_max: How often in a row `upload` and `watch` begin anew without getting an answer.
+            connection: Token, TLS and deadline; see `ConnectionOptions`.
 
         Raises:
             InvalidOption: an argument makes no sense.
         """
-        super().__init__(
-            ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
-        )
+        super().__init__(ServerEndpoint.at(target, **connection))
         self._resume_attempts_max = resume_attempts_max
         self._made: SyncRequestServiceAsyncStub | None = None
 
@@ -177,16 +167,16 @@ class AsyncSyncRequestClient(AsyncConnection):
             backoff = Backoff(self._resume_attempts_max)
             while True:
                 stub = self._stub()
+                metadata, failed = await self._credentials()
                 try:
-                    messages = upload.messages_async(header)
-                    return sync_request_from(await stub.UploadBatch(messages, metadata=self._endpoint.metadata()))
-                except grpc.RpcError as failed:
-                    error = error_from_call(failed)
+                    return sync_request_from(await stub.UploadBatch(upload.messages_async(header), metadata=metadata))
+                except grpc.RpcError as call:
+                    error = await failed(call)
                     if upload.failure is not None:
                         raise upload.failure from None
                     if not error.transient:
-                        raise error from failed
-                    error.__cause__ = failed
+                        raise error from call
+                    error.__cause__ = call
                 await asyncio.sleep(backoff.delay_after(error))
 
     async def get(self, sync_request_id: Id, *, details: bool = False) -> SyncRequest:
@@ -292,7 +282,8 @@ class AsyncSyncRequestClient(AsyncConnection):
     async def _states(self, sync_request_id: Id, watching: Watching) -> AsyncIterator[SyncRequest]:
         request = watch_request(sync_request_id)
         while True:
-            call = self._stub().WatchSyncRequest(request, timeout=watching.left_s(), metadata=self._endpoint.metadata())
+            metadata, failed = await self._credentials()
+            call = self._stub().WatchSyncRequest(request, timeout=watching.left_s(), metadata=metadata)
             allow_cancel(call)
             error: SyncError
             try:
@@ -303,9 +294,9 @@ class AsyncSyncRequestClient(AsyncConnection):
                     if watching.ended:
                         return
                 error = watching.broken_off()
-            except grpc.RpcError as failed:
-                error = error_from_call(failed)
-                error.__cause__ = failed
+            except grpc.RpcError as broken:
+                error = await failed(broken)
+                error.__cause__ = broken
             finally:
                 call.cancel()
             await asyncio.sleep(watching.delay_after(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,7 +17,7 @@ MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The largest page that is taken. Servers cut pages far below."""
 
 _REPEATED = {
-    "SyncService": ("StartSession", "Acknowledge", "ListConflicts", "Reconcile", "GetSchema"),
+    "SyncService": ("StartSession", "Acknowledge", "ListConflicts", "Reconcile", "GetSchema", "ConfirmWipe"),
     # Those that make a request carry its `request_id`, so that a repeat makes no second one.
     "SyncRequestService": (
         "CreateSyncRequest",
@@ -28,6 +29,16 @@ _REPEATED = {
         "ListSyncRequestDetails",
     ),
     "AppEnrollmentService": ("GetAppEnrollment", "ListAppEnrollments", "DiscoverStreams", "ListConnectors"),
+    "DeviceService": (
+        "ListDevices",
+        "GetDevice",
+        "ListRefusedItems",
+        "DisableDevice",
+        "EnableDevice",
+        "WipeDevice",
+        "RestoreParked",
+        "ListAuditEntries",
+    ),
     "DiagnosticsService": ("ExplainDelivery",),
 }
 """Calls that may be repeated without harm, by service."""
@@ -74,7 +85,7 @@ def open_channel(endpoint: ServerEndpoint) -> grpc.Channel:
     """A channel for blocking calls. It connects when it is first used.
 
     Raises:
-        InvalidOption: the CA file cannot be read, or holds no certificates.
+        InvalidOption: a file for TLS cannot be read, or holds something else.
     """
     if endpoint.plaintext:
         return TracedChannel(grpc.insecure_channel(endpoint.target, options=_options(endpoint)))
@@ -85,7 +96,7 @@ def open_async_channel(endpoint: ServerEndpoint) -> grpc.aio.Channel:
     """A channel for asyncio; to be called inside the event loop that uses it.
 
     Raises:
-        InvalidOption: the CA file cannot be read, or holds no certificates.
+        InvalidOption: a file for TLS cannot be read, or holds something else.
     """
     if endpoint.plaintext:
         return TracedAsyncChannel(grpc.aio.insecure_channel(endpoint.target, options=_options(endpoint)))
@@ -109,14 +120,30 @@ def _options(endpoint: ServerEndpoint) -> list[tuple[str, Any]]:
 
 
 def _credentials(endpoint: ServerEndpoint) -> grpc.ChannelCredentials:
-    if endpoint.ca_file is None:
-        return grpc.ssl_channel_credentials()
+    """The client's side of TLS. The files are looked at here: gRPC would not say a word before the first call fails."""
+    authorities = key = certificate = None
+    if endpoint.ca_file is not None:
+        authorities = _read("ca_file", endpoint.ca_file)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities.decode("ascii"))
+        except (ssl.SSLError, UnicodeDecodeError) as error:
+            raise InvalidOption(f"ca_file {endpoint.ca_file} holds no certificates in PEM form") from error
+    if endpoint.client_certificate is not None:
+        certificate_file, key_file = endpoint.client_certificate
+        certificate, key = _read("client_certificate", certificate_file), _read("client_key", key_file)
+        try:
+            # A password is asked for at the terminal unless there is one.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate_file, key_file, password="")
+        except ssl.SSLError as error:
+            raise InvalidOption(
+                f"client_certificate {certificate_file} and client_key {key_file} are no pair of PEM files without a "
+                "password"
+            ) from error
+    return grpc.ssl_channel_credentials(authorities, key, certificate)
+
+
+def _read(option: str, path: Path) -> bytes:
     try:
-        certificates = endpoint.ca_file.read_bytes()
-        # gRPC would not say a word before the first call fails to connect.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificates.decode("ascii"))
-    except (ssl.SSLError, UnicodeDecodeError) as error:
-        raise InvalidOption(f"ca_file {endpoint.ca_file} holds no certificates in PEM form") from error
+        return path.read_bytes()
     except OSError as error:
-        raise InvalidOption(f"cannot read ca_file {endpoint.ca_file}: {error.strerror or error}") from error
-    return grpc.ssl_channel_credentials(certificates)
+        raise InvalidOption(f"cannot read {option} {path}: {error.strerror or error}") from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
 from syncline.client.connection import AsyncConnection, Connection
 from syncline.client.delivery import Delivery, delivery_from, explain_delivery_request
-from syncline.client.endpoint import ServerEndpoint, Token
+from syncline.client.endpoint import ConnectionOptions, ServerEndpoint
 from syncline.v1.diagnostics_service_pb2_grpc import DiagnosticsServiceStub
 
 if TYPE_CHECKING:
@@ -25,20 +24,14 @@ class DiagnosticsClient(Connection):
     def __init__(
         self,
         target: str,
-        *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """Prepare the connection; it is made with the first call. The arguments are those of `SyncRequestClient`.
 
         Raises:
             InvalidOption: an argument makes no sense.
         """
-        super().__init__(
-            ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
-        )
+        super().__init__(ServerEndpoint.at(target, **connection))
         self._stub = DiagnosticsServiceStub(self._channel)
 
     def explain_delivery(self, object_type: str, key: str, device_uuid: UUID | str) -> Delivery:
@@ -60,16 +53,10 @@ class AsyncDiagnosticsClient(AsyncConnection):
     def __init__(
         self,
         target: str,
-        *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """See `DiagnosticsClient`."""
-        super().__init__(
-            ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
-        )
+        super().__init__(ServerEndpoint.at(target, **connection))
 
     async def explain_delivery(self, object_type: str, key: str, device_uuid: UUID | str) -> Delivery:
         """See `DiagnosticsClient.explain_delivery`."""

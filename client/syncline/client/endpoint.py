@@ -7,26 +7,48 @@ import ipaddress
 import math
 import os
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from syncline.client.device_file import device_uuid_from_file
 from syncline.client.errors import InvalidOption
 from syncline.client.requests import client_info_message
+from syncline.client.tokens import Token
 from syncline.v1 import sync_service_pb2
 
 Device = UUID | str | os.PathLike[str]
 """A UUID, as an object or as text; or the path of a file that keeps it."""
 
-Token = str | Callable[[], str]
-"""A bearer token, or a function that gives the one to use now; it is called before every call."""
+Metadata = tuple[tuple[str, str], ...]
 
 CLIENT_NAME = "syncline-client"
 CLIENT_VERSION = importlib.metadata.version("syncline")
 
 _SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "passthrough:")
+
+
+_File = str | os.PathLike[str]
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """How a server is reached: options that all clients, and `Replica.open`, take by name."""
+
+    token: Token | None
+    """A bearer token, or a function that gives one; see `Token`."""
+    ca_file: _File | None
+    """PEM file of the authorities to trust; unset: those that come with gRPC."""
+    client_certificate: _File | None
+    """PEM file of the certificate to show to servers that ask for one (mTLS)."""
+    client_key: _File | None
+    """PEM file of its private key."""
+    insecure: bool | None
+    """True: no TLS. Unset: no TLS only to loopback addresses, and without a `ca_file` or `client_certificate`."""
+    allow_plaintext: bool
+    """Send the token without TLS to addresses that are not loopback, too. Otherwise that is refused."""
+    deadline_s: float
+    """The longest that one call may take, in seconds; 30 if unset. Streams have no deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,47 +59,25 @@ class ServerEndpoint:
     token: Token | None
     ca_file: Path | None
     """PEM file of the authorities to trust; None: those that come with gRPC."""
+    client_certificate: tuple[Path, Path] | None
+    """PEM files of the certificate to show, and of its key."""
     plaintext: bool
     """No TLS."""
     deadline_s: float
     """The longest that one call may take. It does not limit a stream."""
 
     @classmethod
-    def at(
-        cls,
-        target: str,
-        *,
-        token: Token | None,
-        ca_file: str | os.PathLike[str] | None,
-        insecure: bool | None,
-        deadline_s: float,
-    ) -> ServerEndpoint:
+    def at(cls, target: str, **options: Unpack[ConnectionOptions]) -> ServerEndpoint:
         """Check the arguments of a client and bring them into form.
 
         Raises:
             InvalidOption: an argument makes no sense.
         """
-        _check_target(target)
-        if not (deadline_s > 0 and math.isfinite(deadline_s)):
-            raise InvalidOption(f"deadline_s must be a number of seconds above 0, not {deadline_s!r}")
-        if insecure and ca_file is not None:
-            raise InvalidOption("insecure=True means no TLS: ca_file has no use then")
-        plaintext = insecure if insecure is not None else ca_file is None and is_loopback(target)
-        ca_path = None if ca_file is None else Path(ca_file)
-        return ServerEndpoint(target, token, ca_path, plaintext, deadline_s)
+        return ServerEndpoint(*_checked(target, **options))
 
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The metadata of one call.
-
-        Raises:
-            InvalidOption: the token cannot be sent in a header.
-        """
-        if self.token is None:
-            return ()
-        token = self.token() if callable(self.token) else self.token
-        if not (token.isascii() and token.isprintable()):
-            raise InvalidOption("the token must be printable ASCII, without line breaks")  # gRPC would print it
-        return (("authorization", f"Bearer {token}"),)
+    def metadata(self, token: str | None) -> Metadata:
+        """The metadata of one call, with this token."""
+        return () if token is None else (("authorization", f"Bearer {token}"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,7 @@ class Endpoint(ServerEndpoint):
 
     @classmethod
     def of(
-        cls,
-        target: str,
-        device: Device,
-        *,
-        token: Token | None,
-        ca_file: str | os.PathLike[str] | None,
-        insecure: bool | None,
-        deadline_s: float,
-        name: str,
-        version: str,
+        cls, target: str, device: Device, *, name: str, version: str, **options: Unpack[ConnectionOptions]
     ) -> Endpoint:
         """Check the arguments of a client and bring them into form.
 
@@ -106,27 +97,49 @@ class Endpoint(ServerEndpoint):
             InvalidOption: an argument makes no sense.
             DeviceFileError: the device file cannot be used.
         """
-        server = ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
         return cls(
-            target=server.target,
-            token=server.token,
-            ca_file=server.ca_file,
-            plaintext=server.plaintext,
-            deadline_s=server.deadline_s,
+            *_checked(target, **options),
             device_uuid=_device_uuid(device),
             client_info=client_info_message(
                 name, version, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
             ),
         )
 
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The metadata of one call.
-
-        Raises:
-            InvalidOption: the token cannot be sent in a header.
-        """
+    def metadata(self, token: str | None) -> Metadata:
+        """The metadata of one call, with this token."""
         # Not super(): a dataclass with slots is another class than the one that its methods were written in.
-        return (("syncline-device-uuid", str(self.device_uuid)), *ServerEndpoint.metadata(self))
+        return (("syncline-device-uuid", str(self.device_uuid)), *ServerEndpoint.metadata(self, token))
+
+
+def _checked(
+    target: str,
+    *,
+    token: Token | None = None,
+    ca_file: _File | None = None,
+    client_certificate: _File | None = None,
+    client_key: _File | None = None,
+    insecure: bool | None = None,
+    allow_plaintext: bool = False,
+    deadline_s: float = 30.0,
+) -> tuple[str, Token | None, Path | None, tuple[Path, Path] | None, bool, float]:
+    """The fields of a `ServerEndpoint`; `InvalidOption` if an argument makes no sense."""
+    _check_target(target)
+    if not (deadline_s > 0 and math.isfinite(deadline_s)):
+        raise InvalidOption(f"deadline_s must be a number of seconds above 0, not {deadline_s!r}")
+    if (client_certificate is None) != (client_key is None):
+        raise InvalidOption("client_certificate and client_key go together")
+    is_tls = ca_file is not None or client_certificate is not None
+    if insecure and is_tls:
+        raise InvalidOption("insecure=True means no TLS: ca_file and client_certificate have no use then")
+    plaintext = insecure if insecure is not None else not is_tls and is_loopback(target)
+    if plaintext and token is not None and not allow_plaintext and not is_loopback(target):
+        raise InvalidOption(
+            f"the token would go to {target} for everybody on the way to read: use TLS, or allow_plaintext=True"
+        )
+    pair = None
+    if client_certificate is not None and client_key is not None:
+        pair = (Path(client_certificate), Path(client_key))
+    return target, token, None if ca_file is None else Path(ca_file), pair, plaintext, deadline_s
 
 
 def is_loopback(target: str) -> bool:

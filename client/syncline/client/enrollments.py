@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from syncline.client.connection import Connection
-from syncline.client.endpoint import ServerEndpoint, Token
+from syncline.client.endpoint import ConnectionOptions, ServerEndpoint
 from syncline.client.request_messages import (
     connector_from,
     create_enrollment_request,
@@ -33,20 +32,14 @@ class EnrollmentClient(Connection):
     def __init__(
         self,
         target: str,
-        *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """Prepare the connection; it is made with the first call. The arguments are those of `SyncRequestClient`.
 
         Raises:
             InvalidOption: an argument makes no sense.
         """
-        super().__init__(
-            ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
-        )
+        super().__init__(ServerEndpoint.at(target, **connection))
         self._stub = AppEnrollmentServiceStub(self._channel)
 
     def create(

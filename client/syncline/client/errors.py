@@ -155,7 +155,10 @@ class SchemaChanged(SyncError):
 
 
 class LimitReached(SyncError):
-    """A stated limit is reached, such as 1,000 rejected items of one device."""
+    """A stated limit is reached, such as 1,000 rejected items of one device.
+
+    With `retry_after` it is one that passes, such as calls of a principal; `sync` then waits by itself, within reason.
+    """
 
 
 class Draining(SyncError):
@@ -172,6 +175,26 @@ class StoreUnavailable(SyncError):
 
 class InternalError(SyncError):
     """A fault of the server; its log has the details under `request_id`."""
+
+
+class Unauthenticated(SyncError):
+    """The server does not know who calls: there is no token, or it is none that is valid now."""
+
+    renewed = False
+    """The client has got another token meanwhile, with which the same may succeed."""
+
+    @property
+    def transient(self) -> bool:
+        """See `SyncError`."""
+        return self.renewed
+
+
+class PermissionDenied(SyncError):
+    """The caller is known, and may not do this; the message names the permission that it takes."""
+
+
+class DeviceOfAnother(SyncError):
+    """The device belongs to another principal than the token is of. Nothing of it was told."""
 
 
 class AccountNotFound(SyncError):
@@ -220,6 +243,39 @@ class StaleDevice(SyncError):
     """The server does not know the device that the numbers of the changes speak of: it was forgotten."""
 
 
+class DeviceNotFound(SyncError):
+    """The account has no such device; or it was forgotten, and is a new one with its next session."""
+
+    _PASSES = True
+
+
+class DeviceDisabled(SyncError):
+    """Somebody has disabled the device. What it has stays as it is until it is enabled again."""
+
+
+class WipeAsked(SyncError):
+    """Somebody wants the device's copy removed. `Replica` does so by itself; `confirm_wipe` says that it is gone."""
+
+    @property
+    def upload_first(self) -> bool:
+        """Is it to send what it has not sent before?"""
+        return self.metadata.get("upload_first") == "true"
+
+    @property
+    def store_epoch(self) -> str:
+        """The server's history, to upload under."""
+        return self.metadata.get("store_epoch", "")
+
+    @property
+    def settled_through(self) -> int:
+        """Up to where the server knows that verdicts are stored."""
+        return self.failure.number("settled_through")
+
+
+class WipeNotAsked(SyncError):
+    """Nobody wants the device's copy removed, or not any more."""
+
+
 # Calls that failed without a reason of ours
 
 
@@ -234,7 +290,7 @@ class ConnectionLost(CallFailed):
 
 
 class DeadlineExceeded(CallFailed):
-    """The server did not answer in time."""
+    """The server did not answer in time: in the client's, or in the longest that the server lets a call take."""
 
     _PASSES = True
 
@@ -256,6 +312,18 @@ class CallCancelled(CallFailed):
 
 class InvalidOption(SyncError, ValueError):
     """An argument of the client makes no sense. The message says which, and what would."""
+
+
+class TokenUnavailable(SyncError):
+    """The function that gives the token failed, or gave none that can be sent. Its exception is the `__cause__`.
+
+    It passes if that is an `OSError`, such as a network or a file that is not there.
+    """
+
+    @property
+    def transient(self) -> bool:
+        """See `SyncError`."""
+        return isinstance(self.__cause__, OSError)
 
 
 class DeviceFileError(SyncError):

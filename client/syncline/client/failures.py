@@ -5,6 +5,7 @@ Goes by status and details, never by a message's text.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -28,6 +29,11 @@ from syncline.client.reasons import ERROR_BY_REASON
 from syncline.client.rejections import ChangeRejected
 
 DOMAIN = "syncline"
+
+Failed = Callable[[grpc.RpcError], SyncError]
+"""Makes an error of a failed call, as `error_from_call` does."""
+
+AsyncFailed = Callable[[grpc.RpcError], Awaitable[SyncError]]
 
 _ERROR_BY_STATUS: dict[grpc.StatusCode, type[CallFailed]] = {
     grpc.StatusCode.UNAVAILABLE: ConnectionLost,

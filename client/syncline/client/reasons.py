@@ -5,12 +5,17 @@ from __future__ import annotations
 from syncline.client.errors import (
     AccountNotFound,
     AckOverdue,
+    DeadlineExceeded,
+    DeviceDisabled,
+    DeviceNotFound,
+    DeviceOfAnother,
     DeviceUuidInvalid,
     Draining,
     InternalError,
     InvalidField,
     LimitReached,
     ObjectTypeNotFound,
+    PermissionDenied,
     ResyncRequired,
     SchemaChanged,
     SchemaChangeRefused,
@@ -24,6 +29,9 @@ from syncline.client.errors import (
     StoreUnavailable,
     Superseded,
     SyncError,
+    Unauthenticated,
+    WipeAsked,
+    WipeNotAsked,
 )
 from syncline.client.rejections import (
     BaseFromFuture,
@@ -78,6 +86,10 @@ ERROR_BY_REASON: dict[str, type[SyncError]] = {
     "SEQ_REUSED": SeqReused,
     "SEQ_SETTLED": SeqSettled,
     "STALE_DEVICE": StaleDevice,
+    "DEVICE_NOT_FOUND": DeviceNotFound,
+    "DEVICE_DISABLED": DeviceDisabled,
+    "DEVICE_WIPED": WipeAsked,
+    "WIPE_NOT_ASKED": WipeNotAsked,
     "CHANGE_INVALID": ChangeInvalid,
     "CHANGE_TOO_LARGE": ChangeTooLarge,
     "GROUP_INCOMPLETE": GroupIncomplete,
@@ -105,5 +117,9 @@ ERROR_BY_REASON: dict[str, type[SyncError]] = {
     "PAYLOAD_INVALID": PayloadInvalid,
     "PAGE_TOKEN_INVALID": PageTokenInvalid,
     "CONNECTOR_FAILED": ConnectorFailed,
+    "UNAUTHENTICATED": Unauthenticated,
+    "PERMISSION_MISSING": PermissionDenied,
+    "DEVICE_OF_ANOTHER": DeviceOfAnother,
+    "DEADLINE_REACHED": DeadlineExceeded,
 }
 """By the name of the `ErrorReason`."""

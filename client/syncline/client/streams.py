@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 import grpc
 
-from syncline.client.failures import error_from_call
+from syncline.client.failures import AsyncFailed, Failed
 from syncline.client.pages import Page
 from syncline.client.tracing import allow_cancel
 from syncline.v1 import queue_pb2, sync_service_pb2
@@ -29,8 +29,9 @@ class PageStream:
     iterator any more (gRPC sees to that), as after an early `break`.
     """
 
-    def __init__(self, call: _Call) -> None:
+    def __init__(self, call: _Call, failed: Failed) -> None:
         self._call = call
+        self._failed = failed
         self._cancelled = False
         allow_cancel(call)
 
@@ -43,7 +44,7 @@ class PageStream:
         except grpc.RpcError as error:
             if self._cancelled:
                 raise StopIteration from None
-            raise error_from_call(error) from error
+            raise self._failed(error) from error
 
     def cancel(self) -> None:
         """End the call; iteration then stops without an error. May be called from another thread."""
@@ -66,8 +67,13 @@ class AsyncPageStream:
     the iterator any more, as after an early `break`.
     """
 
-    def __init__(self, call: grpc.aio.UnaryStreamCall[sync_service_pb2.ReadQueueRequest, queue_pb2.QueuePage]) -> None:
+    def __init__(
+        self,
+        call: grpc.aio.UnaryStreamCall[sync_service_pb2.ReadQueueRequest, queue_pb2.QueuePage],
+        failed: AsyncFailed,
+    ) -> None:
         self._call = call
+        self._failed = failed
         self._cancelled = False
         allow_cancel(call)
 
@@ -80,7 +86,7 @@ class AsyncPageStream:
         except grpc.RpcError as error:
             if self._cancelled:
                 raise StopAsyncIteration from None
-            raise error_from_call(error) from error
+            raise await self._failed(error) from error
         except asyncio.CancelledError:
             # gRPC raises this for a call that was cancelled as well as in a task that is being cancelled.
             task = asyncio.current_task()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event, Lock
+from typing import Unpack
 from uuid import UUID
 
 from syncline.client.answers import Handler
 from syncline.client.connection import Connection
-from syncline.client.endpoint import CLIENT_NAME, CLIENT_VERSION, Device, Endpoint, Token
+from syncline.client.endpoint import CLIENT_NAME, CLIENT_VERSION, ConnectionOptions, Device, Endpoint
 from syncline.client.errors import AlreadySyncing, InvalidOption
 from syncline.client.pages import Page
 from syncline.client.requests import (
@@ -45,43 +45,26 @@ class SyncClient(Connection):
         target: str,
         device: Device,
         *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
         resume_attempts_max: int = 8,
         name: str = CLIENT_NAME,
         version: str = CLIENT_VERSION,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """Prepare the connection; it is made with the first call.
 
         Args:
             target: `host:port`, or a name in gRPC's syntax, such as `dns:///sync.example.com:443`.
             device: The device's UUID, which must never change; as a path, the file that keeps it, made if absent.
-            token: A bearer token, or a function that gives the one to use now.
-            ca_file: PEM file of the authorities to trust; unset: those that come with gRPC.
-            insecure: True: no TLS. Unset: no TLS only to loopback addresses and without a `ca_file`.
-            deadline_s: The longest that one call may take, in seconds. Streams have no deadline.
             resume_attempts_max: How often in a row `sync` starts a new session without getting a page.
             name: The application, as operators will see it. At most 100 characters.
             version: Its version. At most 100 characters.
+            connection: Token, TLS and deadline; see `ConnectionOptions`.
 
         Raises:
             InvalidOption: an argument makes no sense.
             DeviceFileError: the device file cannot be used.
         """
-        super().__init__(
-            Endpoint.of(
-                target,
-                device,
-                token=token,
-                ca_file=ca_file,
-                insecure=insecure,
-                deadline_s=deadline_s,
-                name=name,
-                version=version,
-            )
-        )
+        super().__init__(Endpoint.of(target, device, name=name, version=version, **connection))
         self._resume_attempts_max = resume_attempts_max
         self._stub = SyncServiceStub(self._channel)
         self._stopping = Event()
@@ -124,6 +107,17 @@ class SyncClient(Connection):
         )
         return self._call(self._stub.StartSession, request)
 
+    def confirm_wipe(self, *, given_up: int = 0) -> None:
+        """Say that the device has removed its copy, as `WipeAsked` wanted.
+
+        Args:
+            given_up: How many local changes went with it that the server does not have.
+
+        Raises:
+            WipeNotAsked: nobody wants that.
+        """
+        self._call(self._stub.ConfirmWipe, sync_service_pb2.ConfirmWipeRequest(given_up=given_up))
+
     def read_queue(
         self, session_id: str, *, page_size: int | None = None, follow: bool = False, item_ack_keys: bool = False
     ) -> PageStream:
@@ -133,7 +127,8 @@ class SyncClient(Connection):
         """
         self._check_open()
         request = read_queue_request(session_id, page_size=page_size, follow=follow, item_ack_keys=item_ack_keys)
-        return PageStream(self._stub.ReadQueue(request, metadata=self._endpoint.metadata()))
+        metadata, failed = self._credentials()
+        return PageStream(self._stub.ReadQueue(request, metadata=metadata), failed)
 
     def fetch_queue(self, session_id: str, *, page_size: int | None = None) -> Page:
         """The session's next page, with a key for each item. Not repeated by itself: each page is given once."""
@@ -154,7 +149,8 @@ class SyncClient(Connection):
             store_epoch: The identity of the server's history that the changes belong to, as StartSession answered it.
         """
         self._check_open()
-        return UploadStream(self._stub.Upload, self._endpoint.metadata(), store_epoch)
+        metadata, failed = self._credentials()
+        return UploadStream(self._stub.Upload, metadata, store_epoch, failed)
 
     def list_conflicts(
         self,

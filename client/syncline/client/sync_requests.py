@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
+from typing import Unpack
 
 import grpc
 
 from syncline.client.backoff import Backoff
 from syncline.client.batch_upload import BatchFile, UploadProgress, open_batch
 from syncline.client.connection import Connection
-from syncline.client.endpoint import ServerEndpoint, Token
+from syncline.client.endpoint import ConnectionOptions, ServerEndpoint
 from syncline.client.errors import SyncError
-from syncline.client.failures import error_from_call
 from syncline.client.request_messages import (
     cancel_request,
     create_request,
@@ -44,28 +43,20 @@ class SyncRequestClient(Connection):
         self,
         target: str,
         *,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
-        deadline_s: float = 30.0,
         resume_attempts_max: int = 8,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         """Prepare the connection; it is made with the first call.
 
         Args:
             target: `host:port`, or a name in gRPC's syntax, such as `dns:///sync.example.com:443`.
-            token: A bearer token, or a function that gives the one to use now.
-            ca_file: PEM file of the authorities to trust; unset: those that come with gRPC.
-            insecure: True: no TLS. Unset: no TLS only to loopback addresses and without a `ca_file`.
-            deadline_s: The longest that one call may take, in seconds. Streams have no deadline.
             resume_attempts_max: How often in a row `upload` and `watch` begin anew without getting an answer.
+            connection: Token, TLS and deadline; see `ConnectionOptions`.
 
         Raises:
             InvalidOption: an argument makes no sense.
         """
-        super().__init__(
-            ServerEndpoint.at(target, token=token, ca_file=ca_file, insecure=insecure, deadline_s=deadline_s)
-        )
+        super().__init__(ServerEndpoint.at(target, **connection))
         self._resume_attempts_max = resume_attempts_max
         self._stub = SyncRequestServiceStub(self._channel)
 
@@ -173,16 +164,16 @@ class SyncRequestClient(Connection):
             backoff = Backoff(self._resume_attempts_max)
             while True:
                 self._check_open()
+                metadata, failed = self._credentials()
                 try:
-                    messages = upload.messages(header)
-                    return sync_request_from(self._stub.UploadBatch(messages, metadata=self._endpoint.metadata()))
-                except grpc.RpcError as failed:
-                    error = error_from_call(failed)
+                    return sync_request_from(self._stub.UploadBatch(upload.messages(header), metadata=metadata))
+                except grpc.RpcError as call:
+                    error = failed(call)
                     if upload.failure is not None:
                         raise upload.failure from None
                     if not error.transient:
-                        raise error from failed
-                    error.__cause__ = failed
+                        raise error from call
+                    error.__cause__ = call
                 time.sleep(backoff.delay_after(error))
 
     def get(self, sync_request_id: Id, *, details: bool = False) -> SyncRequest:
@@ -285,7 +276,8 @@ class SyncRequestClient(Connection):
         request = watch_request(sync_request_id)
         while True:
             self._check_open()
-            call = self._stub.WatchSyncRequest(request, timeout=watching.left_s(), metadata=self._endpoint.metadata())
+            metadata, failed = self._credentials()
+            call = self._stub.WatchSyncRequest(request, timeout=watching.left_s(), metadata=metadata)
             allow_cancel(call)
             error: SyncError
             try:
@@ -296,9 +288,9 @@ class SyncRequestClient(Connection):
                     if watching.ended:
                         return
                 error = watching.broken_off()
-            except grpc.RpcError as failed:
-                error = error_from_call(failed)
-                error.__cause__ = failed
+            except grpc.RpcError as broken:
+                error = failed(broken)
+                error.__cause__ = broken
             finally:
                 call.cancel()
             time.sleep(watching.delay_after(error))

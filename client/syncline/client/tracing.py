@@ -13,6 +13,7 @@ from typing import Any, Self
 import grpc
 
 from syncline.client.call_spans import CallSpan, CallSpans, Metadata, ended_call
+from syncline.client.opening import OpeningCall
 
 
 class TracedChannel(grpc.Channel):
@@ -102,7 +103,9 @@ class TracedAsyncChannel(grpc.aio.Channel):
 
 def allow_cancel(call: object) -> None:
     """Say of an open stream that its caller lacks nothing if it ends it now or later: the span is no failure then."""
-    if isinstance(call, _Responses | _AsyncResponses):
+    if isinstance(call, OpeningCall):
+        call.when_open(allow_cancel)
+    elif isinstance(call, _Responses | _AsyncResponses):
         call.span.may_be_cancelled = True
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 
+from syncline.client.endpoint import Metadata
 from syncline.client.errors import CallCancelled, Failure
-from syncline.client.failures import error_from_call
+from syncline.client.failures import AsyncFailed, Failed
 from syncline.client.tracing import allow_cancel
 from syncline.client.upload_messages import AsyncOutgoing, Outgoing, Unanswered
 from syncline.v1 import upload_pb2
-
-_Metadata = tuple[tuple[str, str], ...]
 
 
 class UploadStream:
@@ -30,9 +29,11 @@ class UploadStream:
     def __init__(
         self,
         method: grpc.StreamStreamMultiCallable[upload_pb2.UploadRequest, upload_pb2.UploadResponse],
-        metadata: _Metadata,
+        metadata: Metadata,
         store_epoch: str,
+        failed: Failed,
     ) -> None:
+        self._failed = failed
         self._unanswered = Unanswered(store_epoch)
         self._outgoing = Outgoing()
         self._call = method(self._outgoing, metadata=metadata)
@@ -80,7 +81,7 @@ class UploadStream:
         except StopIteration:
             raise self._unanswered.missing() from None
         except grpc.RpcError as error:
-            raise error_from_call(error) from error
+            raise self._failed(error) from error
         return self._unanswered.settle(response)
 
     def cancel(self) -> None:
@@ -110,15 +111,16 @@ class AsyncUploadStream:
     call. The call ends as well on `cancel`, by the server, and when nothing holds the stream any more.
     """
 
-    def __init__(
-        self,
-        method: grpc.aio.StreamStreamMultiCallable[upload_pb2.UploadRequest, upload_pb2.UploadResponse],
-        metadata: _Metadata,
-        store_epoch: str,
-    ) -> None:
+    def __init__(self, begin: Callable[[AsyncOutgoing], tuple[Any, AsyncFailed]], store_epoch: str) -> None:
+        """Open the stream.
+
+        Args:
+            begin: Makes the call with these messages; answers it, and what makes its failure an error.
+            store_epoch: See `AsyncSyncClient.upload`.
+        """
         self._unanswered = Unanswered(store_epoch)
         outgoing = self._outgoing = AsyncOutgoing()
-        self._call = method(outgoing, metadata=metadata)
+        self._call, self._failed = begin(outgoing)
         # gRPC's task would wait for the next message even when the call has long ended.
         self._call.add_done_callback(lambda _: outgoing.end())
 
@@ -160,7 +162,7 @@ class AsyncUploadStream:
         try:
             response = await self._call.read()
         except grpc.RpcError as error:
-            raise error_from_call(error) from error
+            raise await self._failed(error) from error
         except asyncio.CancelledError:
             # gRPC raises this for a call that was cancelled as well as in a task that is being cancelled.
             task = asyncio.current_task()

@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, Callable, Collection, Generator, Map
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar, Unpack
 from uuid import UUID
 
-from syncline.client.endpoint import Token
+from syncline.client.endpoint import ConnectionOptions
 from syncline.data.schema import Schema
 from syncline.replica.async_objects import AsyncObjects
 from syncline.replica.async_work import LocalThreads, SyncThread, finished
@@ -58,13 +58,11 @@ class AsyncReplica:
         *,
         apply: Literal["checkpoint", "page"] = "checkpoint",
         device: UUID | str | None = None,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
         page_size: int = PAGE_SIZE,
         attempts_max: int = 8,
         accept: Accept | None = None,
         connect: Connect = sqlite3.connect,
+        **connection: Unpack[ConnectionOptions],
     ) -> Opening:
         """See `Replica.open`. To be awaited, or to be entered with `async with`, which closes it in the end."""
         return Opening(
@@ -75,13 +73,11 @@ class AsyncReplica:
                 target,
                 apply=apply,
                 device=device,
-                token=token,
-                ca_file=ca_file,
-                insecure=insecure,
                 page_size=page_size,
                 attempts_max=attempts_max,
                 accept=accept,
                 connect=connect,
+                **connection,
             ),
         )
 

@@ -145,6 +145,18 @@ class TransactionTooLarge(ReplicaError):
     """One local transaction has more changes than can be sent as one. None of them was made."""
 
 
+class DeviceWiped(ReplicaError):
+    """Somebody wanted the device's copy removed, and it is: the file is gone, and the `Replica` closed."""
+
+    def __init__(self, path: str, given_up: int, *, confirmed: bool) -> None:
+        lost = f"; {given_up:,} changes that the server does not have went with it" if given_up else ""
+        super().__init__(f"{path} was removed, as the account's operators asked{lost}")
+        self.given_up = given_up
+        """How many local changes went with it that the server does not have, refused ones included."""
+        self.confirmed = confirmed
+        """The server knows. Else it is told only by what it does not hear any more."""
+
+
 class UnsentChanges(ReplicaError):
     """Local changes would be lost that are not on the server. Nothing was changed."""
 

@@ -8,7 +8,7 @@ from typing import Self
 from uuid import UUID, uuid4
 
 from syncline.replica.connection import Connect, check_sqlite_version, make_durable, open_writer, transaction
-from syncline.replica.errors import DeviceMismatch, translated
+from syncline.replica.errors import DeviceMismatch, StorageFailed, translated
 from syncline.replica.facts import read_facts, write_facts
 from syncline.replica.layout import FORMAT_VERSION, check, create, format_version, is_empty, upgrade
 from syncline.replica.lock import FileLock
@@ -55,6 +55,22 @@ class ReplicaFile:
         """Close the connection and give the lock back. A second close does nothing."""
         self.connection.close()
         self._lock.release()
+
+    def remove(self) -> None:
+        """Close the connection, remove the file, and give the lock back.
+
+        Raises:
+            StorageFailed: it cannot be removed.
+        """
+        self.connection.close()
+        try:
+            # The log first: a new file of this name must not find an old one's.
+            for suffix in ("-wal", "-shm", "-journal", ""):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"cannot remove {self.path}: {error}") from error
+        finally:
+            self._lock.release()
 
     def _prepare(self, device: UUID | None) -> None:
         if is_empty(self.connection, self.path):

@@ -113,7 +113,7 @@ class LiveUpload:
             delay_s = self._backoff.delay_after(error)
         except SyncError:
             self._backoff.reset()
-            delay_s = DELAY_S_MAX
+            delay_s = max(DELAY_S_MAX, error.retry_after or 0.0)
         self._on_event(SyncEvent(Phase.RETRY, error=error))
         with self._changed:
             self._changed.wait_for(lambda: self._closed, timeout=delay_s)

@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock, get_ident
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 from uuid import UUID
 from weakref import WeakSet
 
-from syncline.client import AlreadySyncing, InvalidOption, SyncClient
-from syncline.client.endpoint import Token
+from syncline.client import AlreadySyncing, InvalidOption, SyncClient, SyncError, WipeAsked
+from syncline.client.endpoint import ConnectionOptions
 from syncline.data.schema import Schema
 from syncline.replica.change_log import ChangeState
 from syncline.replica.conflicts import Conflict
 from syncline.replica.connection import Connect
-from syncline.replica.errors import ReplicaError, translated
+from syncline.replica.errors import DeviceWiped, ReplicaError, translated
 from syncline.replica.events import OnEvent, no_events
 from syncline.replica.facts import read_facts
 from syncline.replica.file import ReplicaFile
@@ -38,6 +38,7 @@ from syncline.replica.roll_back import RolledBack, roll_back
 from syncline.replica.run import Run, RunOptions, check_names
 from syncline.replica.status import Status
 from syncline.replica.uploader import ScopeTask
+from syncline.replica.wiping import count_unsent, send_unsent
 
 CLIENT_NAME = "syncline-replica"
 PAGE_SIZE = 2_000
@@ -93,13 +94,11 @@ class Replica:
         *,
         apply: Literal["checkpoint", "page"] = "checkpoint",
         device: UUID | str | None = None,
-        token: Token | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        insecure: bool | None = None,
         page_size: int = PAGE_SIZE,
         attempts_max: int = 8,
         accept: Accept | None = None,
         connect: Connect = sqlite3.connect,
+        **connection: Unpack[ConnectionOptions],
     ) -> Self:
         """Open a device file, or make it. No server is contacted yet.
 
@@ -108,13 +107,11 @@ class Replica:
             target: The server, as `host:port`. Unset: the file can be read only.
             apply: When readers see what was received: at checkpoints, or page by page.
             device: The device's UUID. Unset: the file's; a new file makes one and keeps it.
-            token: A bearer token, or a function that gives the one to use now.
-            ca_file: PEM file of the authorities to trust.
-            insecure: True: no TLS. Unset: no TLS only to loopback addresses.
             page_size: Items a page: 1 to 5,000.
             attempts_max: How often in a row a run starts a session without receiving a page.
             accept: Asked about each record before it is stored; may refuse it.
             connect: Opens connections in place of `sqlite3.connect`, to the same SQLite as the application's.
+            connection: Token, TLS and deadline; see `syncline.client.ConnectionOptions`.
 
         Raises:
             ReplicaLocked: the file is open elsewhere.
@@ -131,9 +128,7 @@ class Replica:
             device_uuid = read_facts(file.connection).device_uuid
             client = None
             if target is not None:
-                client = SyncClient(
-                    target, device_uuid, token=token, ca_file=ca_file, insecure=insecure, name=CLIENT_NAME
-                )
+                client = SyncClient(target, device_uuid, name=CLIENT_NAME, **connection)
         except BaseException:
             file.close()
             raise
@@ -200,6 +195,7 @@ class Replica:
             SyncStopped: `stop` was called before the checkpoint.
             StorageFailed: the file cannot be written.
             SyncError: the server cannot be reached, or refuses.
+            DeviceWiped: somebody wanted the copy removed, and it is.
         """
         options = self._options(
             scopes,
@@ -444,8 +440,27 @@ class Replica:
                 self._run = Run(self._file.connection, client, self._local, options)
                 with translated():
                     yield self._run
+            except WipeAsked as asked:
+                with translated():
+                    raise self._wiped(asked, options) from asked
             finally:
                 self._run = None
+
+    def _wiped(self, asked: WipeAsked, options: RunOptions) -> DeviceWiped:
+        """Remove the file, as the server asks; answer what there is to say of it."""
+        client = self._connected_client()
+        send_unsent(self._file.connection, self._local, client, asked, options.on_event)
+        given_up = count_unsent(self._file.connection)
+        self._local.close()
+        self._readers.close()
+        self._closed = True
+        self._file.remove()
+        confirmed = True
+        try:
+            client.confirm_wipe(given_up=given_up)
+        except SyncError:
+            confirmed = False  # the file is gone all the same, and there is nothing left that could tell later
+        return DeviceWiped(str(self._file.path), given_up, confirmed=confirmed)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

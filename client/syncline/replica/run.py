@@ -95,6 +95,7 @@ class Run:
         self._stream: PageStream | None = None
         self._connected = False
         self._backoff = Backoff(min(options.attempts_max, _FIRST_ATTEMPTS_MAX))
+        self._answered = False
         self._report = SyncReport()
         self._received = 0
         self._starter = SessionStarter(connection, client, filters=options.filters, always=options.follow)
@@ -261,7 +262,7 @@ class Run:
             with self._in_span():
                 answer = self._starter.start(self._options.scopes if scopes is None else scopes)
             if not self._connected:
-                self._connected = True
+                self._connected = self._answered = True
                 self._backoff = Backoff(self._options.attempts_max)
             self._check_tasks()
             if self._scopes() in (scopes, None):
@@ -404,12 +405,15 @@ class Run:
         Raises:
             SyncError: this one, if it was tried often enough.
         """
+        if error.reason and not self._answered:
+            self._answered = True  # it is there, and has too much to do, perhaps
+            self._backoff = Backoff(self._options.attempts_max)
         try:
             delay_s = self._backoff.delay_after(error)
         except SyncError:
             if not (self._options.follow and self._connected):
                 raise
             self._backoff.reset()
-            delay_s = DELAY_S_MAX
+            delay_s = max(DELAY_S_MAX, error.retry_after or 0.0)
         self._options.on_event(SyncEvent(Phase.RETRY, error=error))
         self._stopping.wait(delay_s)

@@ -77,6 +77,8 @@ LOCK = "syncline.lock"
 STATISTIC = "syncline.statistic"
 STATE = "syncline.state"
 KIND = "syncline.kind"
+REASON = "syncline.reason"
+LIMIT = "syncline.limit"
 
 # Calls.
 CALL_DURATION = Metric(
@@ -93,6 +95,30 @@ LIVE_STREAMS = Metric(
     unit="{stream}",
     says="Streams that answer, such as ReadQueue, and are open now.",
     labels=(METHOD,),
+)
+
+ADMISSION_WAIT = Metric(
+    name="syncline.admission.wait",
+    kind=Kind.HISTOGRAM,
+    unit="s",
+    says="How long calls waited for a thread to the store: what first syncs do, which have a quarter of the threads,"
+    " and all that is small.",
+    labels=(KIND,),
+    buckets=SECONDS,
+)
+FIRST_SYNC_WAIT = Metric(
+    name="syncline.first_syncs.wait",
+    kind=Kind.HISTOGRAM,
+    unit="s",
+    says="How long first syncs stood in line for a place before a read, those that were refused included.",
+    buckets=PATIENT_SECONDS,
+)
+REFUSALS = Metric(
+    name="syncline.refusals",
+    kind=Kind.COUNTER,
+    unit="{call}",
+    says="Calls that were answered with an error, by its reason; of a limit that was reached, which one.",
+    labels=(REASON, LIMIT),
 )
 
 # What devices read and acknowledge.

@@ -52,6 +52,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """A stated limit is reached; google.rpc.QuotaFailure names it. RESOURCE_EXHAUSTED."""
     DRAINING: _ErrorReason.ValueType  # 13
     """The server is stopping; try again on another connection. UNAVAILABLE."""
+    DEADLINE_REACHED: _ErrorReason.ValueType  # 50
+    """The call took longer than the server lets any take. DEADLINE_EXCEEDED."""
     STORE_UNAVAILABLE: _ErrorReason.ValueType  # 14
     """The database is not reachable or too busy; try again. UNAVAILABLE."""
     INTERNAL_ERROR: _ErrorReason.ValueType  # 15
@@ -146,6 +148,21 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     PERMISSION_MISSING: _ErrorReason.ValueType  # 49
     """The caller lacks the permission that the call needs. PERMISSION_DENIED."""
+    DEVICE_OF_ANOTHER: _ErrorReason.ValueType  # 51
+    """Reasons of devices
+
+    The device belongs to another principal than the caller. PERMISSION_DENIED.
+    """
+    DEVICE_NOT_FOUND: _ErrorReason.ValueType  # 52
+    """The account has no such device. NOT_FOUND."""
+    DEVICE_DISABLED: _ErrorReason.ValueType  # 53
+    """The device is disabled; somebody may enable it. PERMISSION_DENIED."""
+    DEVICE_WIPED: _ErrorReason.ValueType  # 54
+    """The device is to remove its copy, and to say so by ConfirmWipe. The metadata of ErrorInfo has `upload_first`: `true`
+    asks for its unsent changes before, under `store_epoch`; it has `settled_through`, too. FAILED_PRECONDITION.
+    """
+    WIPE_NOT_ASKED: _ErrorReason.ValueType  # 55
+    """The device was not to remove its copy. FAILED_PRECONDITION."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value is the `reason` of google.rpc.ErrorInfo in the status details;
@@ -182,6 +199,8 @@ LIMIT_REACHED: ErrorReason.ValueType  # 12
 """A stated limit is reached; google.rpc.QuotaFailure names it. RESOURCE_EXHAUSTED."""
 DRAINING: ErrorReason.ValueType  # 13
 """The server is stopping; try again on another connection. UNAVAILABLE."""
+DEADLINE_REACHED: ErrorReason.ValueType  # 50
+"""The call took longer than the server lets any take. DEADLINE_EXCEEDED."""
 STORE_UNAVAILABLE: ErrorReason.ValueType  # 14
 """The database is not reachable or too busy; try again. UNAVAILABLE."""
 INTERNAL_ERROR: ErrorReason.ValueType  # 15
@@ -276,3 +295,18 @@ The call does not prove who makes it, or what proved it is not valid any more. U
 """
 PERMISSION_MISSING: ErrorReason.ValueType  # 49
 """The caller lacks the permission that the call needs. PERMISSION_DENIED."""
+DEVICE_OF_ANOTHER: ErrorReason.ValueType  # 51
+"""Reasons of devices
+
+The device belongs to another principal than the caller. PERMISSION_DENIED.
+"""
+DEVICE_NOT_FOUND: ErrorReason.ValueType  # 52
+"""The account has no such device. NOT_FOUND."""
+DEVICE_DISABLED: ErrorReason.ValueType  # 53
+"""The device is disabled; somebody may enable it. PERMISSION_DENIED."""
+DEVICE_WIPED: ErrorReason.ValueType  # 54
+"""The device is to remove its copy, and to say so by ConfirmWipe. The metadata of ErrorInfo has `upload_first`: `true`
+asks for its unsent changes before, under `store_epoch`; it has `settled_through`, too. FAILED_PRECONDITION.
+"""
+WIPE_NOT_ASKED: ErrorReason.ValueType  # 55
+"""The device was not to remove its copy. FAILED_PRECONDITION."""

@@ -454,3 +454,38 @@ class GetSchemaResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["schema", b"schema"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ConfirmWipeRequest(message.Message):
+    """Asks for ConfirmWipe."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    GIVEN_UP_FIELD_NUMBER: builtins.int
+    given_up: builtins.int
+    """How many local changes were given up, because they were not asked for or did not go through."""
+    def __init__(
+        self,
+        *,
+        given_up: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["given_up", b"given_up"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ConfirmWipeResponse(message.Message):
+    """Answers ConfirmWipe."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -81,6 +81,11 @@ class SyncServiceStub(object):
                 request_serializer=syncline_dot_v1_dot_sync__service__pb2.GetSchemaRequest.SerializeToString,
                 response_deserializer=syncline_dot_v1_dot_sync__service__pb2.GetSchemaResponse.FromString,
                 _registered_method=True)
+        self.ConfirmWipe = channel.unary_unary(
+                '/syncline.v1.SyncService/ConfirmWipe',
+                request_serializer=syncline_dot_v1_dot_sync__service__pb2.ConfirmWipeRequest.SerializeToString,
+                response_deserializer=syncline_dot_v1_dot_sync__service__pb2.ConfirmWipeResponse.FromString,
+                _registered_method=True)
 
 
 class SyncServiceServicer(object):
@@ -157,6 +162,13 @@ class SyncServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmWipe(self, request, context):
+        """Says that the device has removed its copy, as it was told by DEVICE_WIPED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SyncServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -199,6 +211,11 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     servicer.GetSchema,
                     request_deserializer=syncline_dot_v1_dot_sync__service__pb2.GetSchemaRequest.FromString,
                     response_serializer=syncline_dot_v1_dot_sync__service__pb2.GetSchemaResponse.SerializeToString,
+            ),
+            'ConfirmWipe': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmWipe,
+                    request_deserializer=syncline_dot_v1_dot_sync__service__pb2.ConfirmWipeRequest.FromString,
+                    response_serializer=syncline_dot_v1_dot_sync__service__pb2.ConfirmWipeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -422,6 +439,33 @@ class SyncService(object):
             '/syncline.v1.SyncService/GetSchema',
             syncline_dot_v1_dot_sync__service__pb2.GetSchemaRequest.SerializeToString,
             syncline_dot_v1_dot_sync__service__pb2.GetSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmWipe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/syncline.v1.SyncService/ConfirmWipe',
+            syncline_dot_v1_dot_sync__service__pb2.ConfirmWipeRequest.SerializeToString,
+            syncline_dot_v1_dot_sync__service__pb2.ConfirmWipeResponse.FromString,
             options,
             channel_credentials,
             insecure,

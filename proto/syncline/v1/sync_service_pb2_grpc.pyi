@@ -70,6 +70,8 @@ class SyncServiceStub:
     """Compares a device's copy with the server's records by ranges of keys, without downloading them."""
     GetSchema: grpc.UnaryUnaryMultiCallable[sync_service_pb2.GetSchemaRequest, sync_service_pb2.GetSchemaResponse]
     """The object types, scopes and relationships of the account."""
+    ConfirmWipe: grpc.UnaryUnaryMultiCallable[sync_service_pb2.ConfirmWipeRequest, sync_service_pb2.ConfirmWipeResponse]
+    """Says that the device has removed its copy, as it was told by DEVICE_WIPED."""
 
 @typing.type_check_only
 class SyncServiceAsyncStub(SyncServiceStub):
@@ -111,6 +113,8 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """Compares a device's copy with the server's records by ranges of keys, without downloading them."""
     GetSchema: aio.UnaryUnaryMultiCallable[sync_service_pb2.GetSchemaRequest, sync_service_pb2.GetSchemaResponse]  # type: ignore[assignment]
     """The object types, scopes and relationships of the account."""
+    ConfirmWipe: aio.UnaryUnaryMultiCallable[sync_service_pb2.ConfirmWipeRequest, sync_service_pb2.ConfirmWipeResponse]  # type: ignore[assignment]
+    """Says that the device has removed its copy, as it was told by DEVICE_WIPED."""
 
 class SyncServiceServicer(metaclass=abc_1.ABCMeta):
     """Keeps a device's copy of the account's records up to date.
@@ -197,5 +201,13 @@ class SyncServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[sync_service_pb2.GetSchemaResponse, abc.Awaitable[sync_service_pb2.GetSchemaResponse]]:
         """The object types, scopes and relationships of the account."""
+
+    @abc_1.abstractmethod
+    def ConfirmWipe(
+        self,
+        request: sync_service_pb2.ConfirmWipeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[sync_service_pb2.ConfirmWipeResponse, abc.Awaitable[sync_service_pb2.ConfirmWipeResponse]]:
+        """Says that the device has removed its copy, as it was told by DEVICE_WIPED."""
 
 def add_SyncServiceServicer_to_server(servicer: SyncServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

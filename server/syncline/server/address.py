@@ -36,19 +36,20 @@ def parse_address(text: str, *, setting: str = "listen") -> Address:
 
 
 def require_loopback(address: Address) -> None:
-    """Refuse addresses that others can reach: there are no credentials yet.
+    """Refuse addresses that others can reach: development mode asks nobody for credentials.
 
     Raises:
         SettingsInvalid: it is not a loopback address.
     """
-    if not _is_loopback(address.host):
+    if not is_loopback(address.host):
         raise SettingsInvalid(
             f"listen: {address} is refused. The server runs in development mode, without credentials, and serves "
             "loopback addresses only, such as 127.0.0.1:7400 or [::1]:7400"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Does only this machine reach the host?"""
     if host == "localhost":
         return True
     try:

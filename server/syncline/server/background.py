@@ -10,7 +10,8 @@ import structlog
 from grpc_health.v1 import health, health_pb2
 
 from syncline.server.environment import Environment, now_us
-from syncline.storage.errors import StoreError, StoreUnavailable
+from syncline.server.token_keys import load_token_keys
+from syncline.storage.errors import StoreError, StoreUnavailable, StoreVersionMismatch
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +43,10 @@ class HeadWatch:
 
 
 class DatabaseWatch:
-    """Looks whether the database answers, and tells health checks, so that clients go to servers that have theirs."""
+    """Looks whether the database answers and has our tables, and tells health checks.
+
+    So clients go to servers that have theirs.
+    """
 
     def __init__(self, env: Environment, servicer: health.aio.HealthServicer, services: Collection[str]) -> None:
         self._env = env
@@ -55,11 +59,11 @@ class DatabaseWatch:
         """Ask the database for little. Once without an answer is a moment of much to do; from twice on it is away."""
         env = self._env
         try:
-            await env.threads.run(env.store.list_accounts, limit=1)
-        except StoreUnavailable as error:
+            await env.threads.run(env.store.check_version)
+        except (StoreUnavailable, StoreVersionMismatch) as error:
             self._failures += 1
             if self._failures == _FAILURES_MAX:
-                _log.warning("the database is away: not ready", error=str(error))
+                _log.warning("the database is away, or of another version: not ready", error=str(error))
                 await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
         else:
             if self._failures >= _FAILURES_MAX:
@@ -72,13 +76,24 @@ class DatabaseWatch:
             await self._health.set(service, status)  # a server that drains stays as it is
 
 
+async def look_for_token_keys(env: Environment) -> None:
+    """Learn of the keys that seal tokens: other servers and operators make and retire them, too."""
+    now = now_us()
+    secrets = await env.threads.run(load_token_keys, env.store, now=now)
+    env.token_keys.learn(secrets, now=now)
+
+
 async def sweep(env: Environment) -> None:
-    """Expire devices and sessions, remove what every device has passed."""
+    """Expire devices and sessions, remove what every device has passed, and audit entries of long ago."""
     now = now_us()
     seen_before = now - int(env.settings.device_expiry_days * _DAY_US)
     for account_id in await env.threads.run(env.store.list_accounts):
         collected = await env.threads.run(env.store.collect, account_id, devices_seen_before=seen_before, now=now)
-        _log.debug("swept", account=account_id, collected=collected)
+        forgotten = 0
+        if env.settings.audit_days:
+            acts_before = now - int(env.settings.audit_days * _DAY_US)
+            forgotten = await env.threads.run(env.store.forget_acts, account_id, happened_before=acts_before)
+        _log.debug("swept", account=account_id, collected=collected, audit_entries=forgotten)
 
 
 async def sweep_requests(env: Environment) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,6 +48,11 @@ def _directories(value: object) -> object:
     return paths
 
 
+def _names(value: object) -> object:
+    """Split what the environment has; anything else is a sequence already."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set. Each field's description is its row in the README's table."""
 
@@ -68,6 +73,56 @@ class Settings(BaseSettings):
         default="127.0.0.1:7400",
         description="Address and port to serve on; port 0 takes a free one. Development mode: loopback only.",
     )
+    tls_certificate_file: str = Field(
+        default="",
+        description="PEM file of the server's certificate, with those between it and its authority. Read again when it "
+        "changes.",
+    )
+    tls_key_file: str = Field(default="", description="PEM file of the certificate's private key, not encrypted.")
+    tls_client_ca_file: str = Field(
+        default="",
+        description="PEM file of authorities: clients must then show a certificate of one of them (mTLS).",
+    )
+    allow_plaintext: bool = Field(
+        default=False, description="Serve addresses that others can reach without TLS. Otherwise that is refused."
+    )
+    jwt_issuer: str = Field(
+        default="",
+        description="Who signs tokens (JWT): their claim `iss`. With any of `jwt_issuer`, `jwt_audience`, `jwks` and "
+        "`api_keys`, development mode ends: every call needs a credential.",
+    )
+    jwt_audience: str = Field(default="", description="Whom tokens are for: one of their claim `aud`.")
+    jwks: str = Field(default="", description="The issuer's public keys (JWKS): an address with `https://`, or a file.")
+    jwks_refresh_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="How often the keys are read from an address; those of a file, soon after it changes. While that "
+        "fails, those that are known go on.",
+    )
+    jwt_algorithms: Annotated[
+        tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"], ...],
+        NoDecode,
+        BeforeValidator(_names),
+    ] = Field(
+        default=("RS256", "ES256", "EdDSA"),
+        min_length=1,
+        description="What tokens may be signed with, separated by commas. Asymmetric algorithms only.",
+    )
+    jwt_leeway_seconds: float = Field(
+        default=30, ge=0, le=300, description="How far the issuer's clock and this server's may differ."
+    )
+    jwt_account_claim: str = Field(
+        default="account", min_length=1, description="The claim that names the caller's account."
+    )
+    api_keys: bool = Field(
+        default=False, description="Take API keys, which `syncline-server token create` makes, for services."
+    )
+    credential_cache_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=300,
+        description="A revoked API key works for so long at most; open streams are checked as often.",
+    )
     reflection: bool = Field(
         default=False, description="Let clients ask for the services' descriptions (gRPC reflection)."
     )
@@ -82,6 +137,61 @@ class Settings(BaseSettings):
         ge=1,
         description="Streams that answer at a time, such as ReadQueue; more are answered likewise.",
     )
+    streams_per_connection_max: int = Field(
+        default=1_000,
+        ge=1,
+        description="Calls and streams of one connection at a time; what is more waits in the client.",
+    )
+    deadline_seconds_max: float = Field(
+        default=120,
+        gt=0,
+        description="The longest that one unary call may take, whatever its client allows. Streams have no deadline.",
+    )
+    principal_calls_per_second: float = Field(
+        default=0,
+        ge=0,
+        description="Calls of one principal in the long run; more are answered RESOURCE_EXHAUSTED with a time to wait."
+        " Limits of principals and accounts hold in each server process by itself; 0: none.",
+    )
+    account_calls_per_second: float = Field(default=0, ge=0, description="The same of all principals of an account.")
+    calls_burst_seconds: float = Field(
+        default=10,
+        gt=0,
+        description="What may be called at once: as much as the rates allow in so many seconds, and 10 calls at least.",
+    )
+    principal_streams: int = Field(
+        default=0, ge=0, description="Streams that answer one principal at a time, such as ReadQueue; 0: any number."
+    )
+    account_streams: int = Field(default=0, ge=0, description="The same of all principals of an account.")
+    principal_upload_bytes_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes of changes and rows that one principal brings in the long run; whoever is faster is slowed"
+        " down, or refused if that would take more than 10 seconds. 0: any number.",
+    )
+    account_upload_bytes_per_minute: int = Field(
+        default=0, ge=0, description="The same of all principals of an account."
+    )
+    account_devices: int = Field(
+        default=0, ge=0, description="Devices of an account; another new one is refused. 0: any number."
+    )
+    account_records: int = Field(
+        default=0,
+        ge=0,
+        description="Records of an account; beyond it new ones are refused, changes and deletes are not. They are"
+        " counted about once a minute. 0: any number.",
+    )
+    first_sync_items: int = Field(
+        default=5_000, ge=1, description="A session with more items than this to come counts as a first sync."
+    )
+    first_syncs_max: int = Field(
+        default=16,
+        ge=1,
+        description="First syncs that are read at a time; others wait in line. Small sessions wait for none of them.",
+    )
+    first_sync_wait_seconds: float = Field(
+        default=30, gt=0, description="A first sync that waits in line for longer is told to come again."
+    )
     session_minutes: float = Field(default=60, gt=0, description="A session ends this long after its last use.")
     device_expiry_days: float = Field(
         default=90, gt=0, description="A device that was away for longer must resynchronise in full."
@@ -93,7 +203,9 @@ class Settings(BaseSettings):
         default=64, ge=1, le=10_000, description="Unacknowledged pages on their way in one stream."
     )
     ack_overdue_seconds: float = Field(
-        default=60, gt=0, description="A stream ends if `pages_in_flight` stays used up for this long."
+        default=60,
+        gt=0,
+        description="A stream ends if `pages_in_flight` stays used up, or its client reads nothing, for so long.",
     )
     read_items: int = Field(
         default=20_000, ge=1, description="Items that one read of the queue takes from the store at most."
@@ -147,11 +259,23 @@ class Settings(BaseSettings):
     request_days: float = Field(
         default=90, ge=0, description="Sync requests are removed so long after they ended, with details. 0: never."
     )
+    audit_days: float = Field(
+        default=365, ge=0, description="Entries of the audit log are removed after so many days. 0: never."
+    )
     secret_key: SecretStr = Field(
         default=SecretStr(""),
         description="Encrypts the secrets of app enrollments: 32 random bytes in base64. Without it none are taken.",
     )
-    secret_key_file: str = Field(default="", description="A file that has the `secret_key`, instead of the variable.")
+    secret_key_file: str = Field(
+        default="", description="A file that has the `secret_key`, instead of the variable. Read again when it changes."
+    )
+    secret_key_previous: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys that seal no more, separated by spaces; what they sealed is opened until it is sealed anew.",
+    )
+    secret_key_previous_file: str = Field(
+        default="", description="A file that has the `secret_key_previous`. Read again when it changes."
+    )
     connectors_dir: Path = Field(
         default=Path("connectors"),
         description="Where `syncline-server connectors install` puts Singer taps and targets, and workers find them.",

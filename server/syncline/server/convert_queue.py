@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from syncline.server import tokens
+from syncline.server.token_keys import Sealer
 from syncline.storage.models import Head, Position, Rejection
 from syncline.v1 import queue_pb2
 
 
-def feed_position(position: Position, store_epoch: int, revision: int) -> queue_pb2.FeedPosition:
+def feed_position(sealer: Sealer, position: Position, store_epoch: int, revision: int) -> queue_pb2.FeedPosition:
     """What the device stores once it has everything of the feed up to `revision`."""
     return queue_pb2.FeedPosition(
         scope=position.feed.scope,
         bucket=position.feed.bucket,
         load=tokens.load_text(position, store_epoch=store_epoch),
-        position=tokens.encode_position(position, store_epoch=store_epoch, revision=revision),
+        position=tokens.encode_position(sealer, position, store_epoch=store_epoch, revision=revision),
     )
 
 

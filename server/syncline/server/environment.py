@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from uuid import UUID
 
+from syncline.server.admission.first_syncs import FirstSyncs
+from syncline.server.admission.stored_limits import StoredLimits
 from syncline.server.config import Settings
 from syncline.server.drain import Drain
 from syncline.server.enrollments.secrets import SecretBox
@@ -14,6 +17,7 @@ from syncline.server.requests.connectors.registry import Connectors
 from syncline.server.resolvers import Resolvers
 from syncline.server.store_threads import StoreThreads
 from syncline.server.sync.live_windows import LiveWindows
+from syncline.server.token_keys import Sealer, TokenKeys
 from syncline.storage import Store
 
 
@@ -30,6 +34,10 @@ class Environment:
     resolvers: Resolvers
     connectors: Connectors
     secrets: SecretBox
+    first_syncs: FirstSyncs
+    stored_limits: StoredLimits
+    token_keys: TokenKeys
+    """What seals tokens; kept up to date while the server runs."""
     windows: LiveWindows = field(default_factory=LiveWindows)
     """What the live streams of this server have sent."""
 
@@ -42,6 +50,10 @@ class Environment:
     def principal(self) -> str:
         """Who makes the call that is being answered."""
         return current_caller().principal
+
+    def sealer(self, device_uuid: UUID | None = None) -> Sealer:
+        """Seals tokens of the caller's account, or of a device of it."""
+        return Sealer(self.token_keys, self.account_id, device_uuid)
 
     def session_end(self, now: int) -> int:
         """When a session that is used now ends, in microseconds since the epoch."""

@@ -58,8 +58,15 @@ class PermissionDenied(ServerError):
 
     def __init__(self, permission: str | None) -> None:
         super().__init__(
-            f"the caller lacks the permission {permission!r}" if permission else "nobody may make this call"
+            f"the caller lacks the permission '{permission}'" if permission else "nobody may make this call"
         )
+
+
+class DeviceOfAnother(ServerError):
+    """The device belongs to another principal."""
+
+    def __init__(self) -> None:
+        super().__init__("the device belongs to another principal; a device is used by one")
 
 
 class TooManyCalls(ServerError):
@@ -69,6 +76,19 @@ class TooManyCalls(ServerError):
         super().__init__(f"the server has {limit} {subject} open, which is its limit")
         self.subject = subject
         self.limit = limit
+
+
+class OverLimit(ServerError):
+    """The caller, its account or the server uses as much as it may."""
+
+    def __init__(self, subject: str, description: str, retry_seconds: float | None) -> None:
+        when = "" if retry_seconds is None else f"; try again in {retry_seconds:.1f} s"
+        super().__init__(f"{subject}: {description}{when}")
+        self.subject = subject
+        """Of whom, and of what: never who."""
+        self.description = description
+        self.retry_seconds = retry_seconds
+        """After this it may be tried again; None: not before something is given up."""
 
 
 class AnswersTooLarge(ServerError):
@@ -135,6 +155,13 @@ class PayloadInvalid(ServerError):
         super().__init__("; ".join(f"{entry}: {what}" for entry, what in faults[:VIOLATIONS_MAX]))
         self.faults = tuple(faults[:VIOLATIONS_MAX])
         """The name of an entry, or the field of the request that the file as a whole breaks, and what is wrong."""
+
+
+class DeadlineReached(ServerError):
+    """A call took longer than any may. What it began may still be done."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the call took more than {seconds:g} seconds, the most that this server allows")
 
 
 class SettingsInvalid(ServerError):

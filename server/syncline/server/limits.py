@@ -105,3 +105,8 @@ SECRETS_MAX = 50
 SECRET_NAME_CHARS_MAX = 100
 SECRET_CHARS_MAX = 16 * 1024
 """A private key or a service account's file fits."""
+
+# Devices and the audit log
+DEVICES_PAGE_MAX = 500
+AUDIT_PAGE_MAX = 500
+ACTION_CHARS_MAX = 100

@@ -1,35 +1,35 @@
 """Position tokens, acknowledgement keys, page and lease tokens: short texts that clients send back, as they are.
 
-All are versioned binary with a checksum, in URL-safe base64 without padding. The checksum finds accidents, it is no
-secret: what a token says is always weighed against the calling device's own rows.
+All are sealed: positions, acknowledgement keys and pages of conflicts for the device that they are given to, leases for
+their account. What a token says is weighed against the caller's own rows all the same.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncline.server.limits import LEASE_SECONDS_MAX, LEASE_SECONDS_MIN
+from syncline.server.token_keys import ACK_KEY, LEASE, PAGE, POSITION, RetiredKey, Sealer, TokenKind
 from syncline.storage.models import AckInterval, AckRedelivered, Feed, Position, Told
 from syncline.storage.request_models import Lease, Operation
 
-_VERSION = 1
-_POSITION = struct.Struct(">B5Q")
-"""Version, store epoch, grant, load, position epoch, revision."""
-_ACK_HEAD = struct.Struct(">BH")
-"""Version, number of intervals; redelivered items fill the rest."""
+_POSITION = struct.Struct(">5Q")
+"""Store epoch, grant, load, position epoch, revision."""
+_ACK_HEAD = struct.Struct(">H")
+"""Number of intervals; redelivered items fill the rest."""
 _INTERVAL = struct.Struct(">3Q")
 """Position epoch, above, through."""
+_ONE_INTERVAL = struct.Struct(">H3Q")
+"""The head and the interval of a key that has one."""
 _REDELIVERED = struct.Struct(">2Q")
 """Digest, revision."""
-_CONFLICTS_PAGE = struct.Struct(">BQ8s")
-"""Version, id of the last conflict given out, digest of what was asked for."""
-_CHECKSUM = struct.Struct(">I")
+_CONFLICTS_PAGE = struct.Struct(">Q8s")
+"""Id of the last conflict given out, digest of what was asked for."""
+_NO_EPOCH = 0
+"""A store epoch that no history has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +51,48 @@ class OutsideLease:
     """What the request does."""
 
 
-def encode_position(position: Position, *, store_epoch: int, revision: int) -> str:
+def encode_position(sealer: Sealer, position: Position, *, store_epoch: int, revision: int) -> str:
     """The token that says: everything of the position's feed up to `revision` is stored."""
-    body = _POSITION.pack(_VERSION, store_epoch, position.grant_id, position.load_id, position.epoch, revision)
-    return _seal(body)
+    body = _POSITION.pack(store_epoch, position.grant_id, position.load_id, position.epoch, revision)
+    return sealer.seal(POSITION, body)
 
 
-def decode_position(feed: Feed, token: str) -> Told | None:
-    """What a device tells of the feed; None if the token is none of ours."""
-    body = _unseal(token)
-    if body is None or len(body) != _POSITION.size or body[0] != _VERSION:
+def decode_position(sealer: Sealer, feed: Feed, token: str) -> Told | None:
+    """What a device tells of the feed; None if the token is none that it was given.
+
+    One whose key is retired tells of a history that is no more: the device is to load the feed anew.
+    """
+    try:
+        body = sealer.unseal(POSITION, token)
+    except RetiredKey:
+        return Told(feed, _NO_EPOCH, 0, 0, 0, 0)
+    if body is None or len(body) != _POSITION.size:
         return None
-    _, store_epoch, grant_id, load_id, epoch, revision = _POSITION.unpack(body)
+    store_epoch, grant_id, load_id, epoch, revision = _POSITION.unpack(body)
     if revision >= 1 << 63:
         return None
     return Told(feed, store_epoch, grant_id, load_id, epoch, revision)
 
 
-def encode_ack_key(intervals: Sequence[AckInterval], redelivered: Sequence[AckRedelivered] = ()) -> str:
+def encode_ack_key(sealer: Sealer, intervals: Sequence[AckInterval], redelivered: Sequence[AckRedelivered] = ()) -> str:
     """The key that acknowledges all of these."""
-    parts = [_ACK_HEAD.pack(_VERSION, len(intervals))]
+    parts = [_ACK_HEAD.pack(len(intervals))]
     parts += [_INTERVAL.pack(interval.epoch, interval.above, interval.through) for interval in intervals]
     parts += [_REDELIVERED.pack(item.digest, item.revision) for item in redelivered]
-    return _seal(b"".join(parts))
+    return sealer.seal(ACK_KEY, b"".join(parts))
 
 
-def encode_item_ack_key(epoch: int, above: int, through: int) -> str:
+def encode_item_ack_key(sealer: Sealer, epoch: int, above: int, through: int) -> str:
     """The key that acknowledges one item; `encode_ack_key` of one interval, made faster."""
-    return _seal(_ACK_HEAD.pack(_VERSION, 1) + _INTERVAL.pack(epoch, above, through))
+    return sealer.seal(ACK_KEY, _ONE_INTERVAL.pack(1, epoch, above, through))
 
 
-def decode_ack_key(key: str) -> AckKey | None:
-    """What the key acknowledges; None if it is mangled or of a version that is not known here."""
-    body = _unseal(key)
-    if body is None or len(body) < _ACK_HEAD.size or body[0] != _VERSION:
+def decode_ack_key(sealer: Sealer, key: str) -> AckKey | None:
+    """What the key acknowledges; None if it is none that the device was given, or its seal is not known any more."""
+    body = _unseal(sealer, ACK_KEY, key)
+    if body is None or len(body) < _ACK_HEAD.size:
         return None
-    _, count = _ACK_HEAD.unpack_from(body)
+    (count,) = _ACK_HEAD.unpack_from(body)
     middle = _ACK_HEAD.size + count * _INTERVAL.size
     if middle > len(body) or (len(body) - middle) % _REDELIVERED.size:
         return None
@@ -95,34 +101,34 @@ def decode_ack_key(key: str) -> AckKey | None:
     return AckKey(intervals, redelivered) if _numbers_fit(intervals, redelivered) else None
 
 
-def encode_conflicts_page(before_id: int, asked: bytes) -> str:
+def encode_conflicts_page(sealer: Sealer, before_id: int, asked: bytes) -> str:
     """The token of the page of conflicts below `before_id`; `asked` is a digest of 8 bytes of what they are of."""
-    return _seal(_CONFLICTS_PAGE.pack(_VERSION, before_id, asked))
+    return sealer.seal(PAGE, _CONFLICTS_PAGE.pack(before_id, asked))
 
 
-def decode_conflicts_page(token: str, asked: bytes) -> int | None:
+def decode_conflicts_page(sealer: Sealer, token: str, asked: bytes) -> int | None:
     """Below which conflict the page begins; None if the token is none of ours, or of another question."""
-    body = _unseal(token)
-    if body is None or len(body) != _CONFLICTS_PAGE.size or body[0] != _VERSION:
+    body = _unseal(sealer, PAGE, token)
+    if body is None or len(body) != _CONFLICTS_PAGE.size:
         return None
-    _, before_id, asked_then = _CONFLICTS_PAGE.unpack(body)
+    before_id, asked_then = _CONFLICTS_PAGE.unpack(body)
     return before_id if asked_then == asked and before_id < 1 << 63 else None
 
 
-def encode_lease(outside: OutsideLease) -> str:
+def encode_lease(sealer: Sealer, outside: OutsideLease) -> str:
     """The token with which a worker outside tells of its lease."""
     lease = outside.lease
     fields = [lease.account_id, lease.request_id, lease.token, lease.attempt, outside.seconds, outside.operation.value]
-    return _seal(bytes([_VERSION]) + json.dumps(fields).encode())
+    return sealer.seal(LEASE, json.dumps(fields).encode())
 
 
-def decode_lease(token: str) -> OutsideLease | None:
+def decode_lease(sealer: Sealer, token: str) -> OutsideLease | None:
     """The lease that a worker tells of; None if the token is none of ours. Whether it still holds, the store knows."""
-    body = _unseal(token)
-    if body is None or body[0] != _VERSION:
+    body = _unseal(sealer, LEASE, token)
+    if body is None:
         return None
     try:
-        fields = json.loads(body[1:])
+        fields = json.loads(body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(fields, list) or [type(field) for field in fields] != [str, str, int, int, int, str]:
@@ -153,16 +159,9 @@ def _numbers_fit(intervals: Sequence[AckInterval], redelivered: Sequence[AckRede
     )
 
 
-def _seal(body: bytes) -> str:
-    sealed = body + _CHECKSUM.pack(zlib.crc32(body))
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
-
-
-def _unseal(text: str) -> bytes | None:
+def _unseal(sealer: Sealer, kind: TokenKind, token: str) -> bytes | None:
+    """The token's body; None if its key is retired, too."""
     try:
-        sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        return sealer.unseal(kind, token)
+    except RetiredKey:
         return None
-    if len(sealed) <= _CHECKSUM.size or _seal(sealed[: -_CHECKSUM.size]) != text:
-        return None
-    return sealed[: -_CHECKSUM.size]

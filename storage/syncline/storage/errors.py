@@ -121,8 +121,34 @@ class SeqSettled(StoreError):
         self.last_change_seq = change_seq if last_change_seq is None else last_change_seq
 
 
+class DeviceDisabled(StoreError):
+    """The device is disabled: no call of it is answered until it is enabled."""
+
+
+class DeviceWiped(StoreError):
+    """The device is to remove its copy. What goes with it is all that it needs to send its changes before."""
+
+    def __init__(self, *, upload_first: bool, store_epoch: int, settled_through: int) -> None:
+        super().__init__("the device is to remove its copy")
+        self.upload_first = upload_first
+        self.store_epoch = store_epoch
+        self.settled_through = settled_through
+
+
+class WipeNotAsked(StoreError):
+    """A device says that it removed its copy, and nobody asked for that."""
+
+
 class StaleDevice(StoreError):
     """The device tells of verdicts that it was never given here: it was forgotten since."""
+
+
+class ApiKeyNotFound(StoreError):
+    """The account has no such API key."""
+
+
+class ApiKeyTaken(StoreError):
+    """There is an API key with this prefix already, in whatever account."""
 
 
 # App enrollments and sync requests

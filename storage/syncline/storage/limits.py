@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from syncline.data.limits import KEY_LENGTH_MAX
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import InvalidValue, LimitReached
 from syncline.storage.models import KeyRange, OpenQueue, RecordWrite
 from syncline.storage.upload_models import Change, UploadBatch
@@ -112,3 +113,8 @@ def check_ranges(object_type: str, bucket: str, ranges: Iterable[KeyRange]) -> N
     check_text("bucket", bucket)
     for wanted in ranges:
         check_texts("ranges", (wanted.after_key or "", wanted.through_key or ""))
+
+
+def check_act(act: Act) -> None:
+    """Raise `InvalidValue` for an act that no store can keep."""
+    check_texts("act", (act.principal, act.credential, act.action, act.subject, act.outcome, *act.details.values()))

@@ -5,7 +5,7 @@ All times are integers: microseconds since the Unix epoch, UTC. All revisions ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -99,6 +99,18 @@ class DeviceState(Enum):
     """Not seen for too long: tombstones may have gone without it. Only a full resync makes it active."""
 
 
+class DeviceAccess(Enum):
+    """What the account's people decided about the device."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    """Every call of it is refused; it goes on where it stood once it is enabled again."""
+    WIPING = "wiping"
+    """It is to remove its copy, and is told so with its next call."""
+    WIPED = "wiped"
+    """It has said that its copy is gone. A backup of it that comes back is told to go, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """One replica of the account."""
@@ -119,6 +131,36 @@ class Device:
     """The lowest number that no change of the device was ever decided under."""
     settled_through: int = 0
     """Up to where the device has told that it stored the verdicts of its changes."""
+    principal: str = ""
+    """Who it belongs to: the first who used it. Empty: nobody has since devices belong to somebody."""
+    access: DeviceAccess = DeviceAccess.ENABLED
+    upload_first: bool = False
+    """To be wiped: what it has not sent is taken before."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """A device and how far it is."""
+
+    device: Device
+    lag: int
+    """From what it has passed to the newest row of the feed, in revisions: of its feeds the worst one counts."""
+    holes: int
+    """Gaps before intervals that are acknowledged beyond `acked_through`, in all feeds."""
+    refused: int
+    """Items that it refused, and that are sent again in its next session."""
+    parked: int
+    """Items that it refused too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSecret:
+    """A secret that all servers of the store know."""
+
+    number: int
+    """By which it is named; the newest of its purpose has the highest."""
+    secret: bytes = field(repr=False)
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True)

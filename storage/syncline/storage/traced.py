@@ -15,6 +15,8 @@ from syncline.data import telemetry
 from syncline.storage.contract import (
     AccountStore,
     AcknowledgementStore,
+    ApiKeyStore,
+    AuditStore,
     CollectionStore,
     DeviceStore,
     DiagnosticsStore,
@@ -24,6 +26,7 @@ from syncline.storage.contract import (
     RecordStore,
     ScheduleStore,
     SchemaStore,
+    ServerSecretStore,
     StatisticsStore,
     Store,
     SyncRequestStore,
@@ -41,6 +44,8 @@ T = TypeVar("T")
 _COLLECTIONS: Final[Mapping[type, str]] = {
     AccountStore: "account",
     AcknowledgementStore: "device_position",
+    AuditStore: "audit_entry",
+    ApiKeyStore: "api_key",
     CollectionStore: "record",
     DeviceStore: "device",
     DiagnosticsStore: "record",
@@ -50,6 +55,7 @@ _COLLECTIONS: Final[Mapping[type, str]] = {
     RecordStore: "record",
     ScheduleStore: "app_enrollment",
     SchemaStore: "object_type",
+    ServerSecretStore: "server_secret",
     StatisticsStore: "device_position",
     SyncRequestStore: "sync_request",
     UploadStore: "record",

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from syncline.data.changes import Operation, Verdict
 from syncline.storage.contract.uploads import Judge
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import (
     ResyncRequired,
     SeqReused,
@@ -28,7 +29,7 @@ from syncline.storage.errors import (
     StoreEpochChanged,
     StreamSuperseded,
 )
-from syncline.storage.models import Device, DeviceState, Head, RecordWrite
+from syncline.storage.models import Device, DeviceAccess, DeviceState, Head, RecordWrite
 from syncline.storage.upload_models import (
     Change,
     ChangeAnswer,
@@ -100,7 +101,9 @@ def admit(device: Device, head: Head, batch: UploadBatch) -> None:
         StoreEpochChanged: the batch names another history.
         StaleDevice: it tells of verdicts that were never given here.
         ResyncRequired: the device has expired.
+        DeviceDisabled, DeviceWiped: see `check_access`.
     """
+    check_access(device, head, uploads=True)
     if batch.stream_id != device.upload_stream_id:
         raise StreamSuperseded("a newer upload stream of the device took over")
     if batch.store_epoch is not None and batch.store_epoch != head.store_epoch:
@@ -110,7 +113,8 @@ def admit(device: Device, head: Head, batch: UploadBatch) -> None:
             f"the device tells of verdicts up to number {batch.settled_through}; "
             f"here none was given from {device.next_change_seq} on"
         )
-    if device.state is DeviceState.EXPIRED:
+    # One that is about to remove its copy has no way to resynchronise before.
+    if device.state is DeviceState.EXPIRED and device.access is not DeviceAccess.WIPING:
         raise ResyncRequired((), "the device was not seen for too long")
 
 

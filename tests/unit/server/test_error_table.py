@@ -20,7 +20,8 @@ NOT_ANSWERED = {
     store_errors.StoreError: "a base class",
     server_errors.ServerError: "a base class",
     server_errors.SettingsInvalid: "ends the process before it serves",
-    store_errors.DeviceNotFound: "cannot be: a calling device is registered first; INTERNAL if it happens",
+    store_errors.ApiKeyNotFound: "told by the command line: no call manages API keys",
+    store_errors.ApiKeyTaken: "told by the command line: no call manages API keys",
 }
 
 

@@ -25,6 +25,9 @@ from syncline.storage.models import (
     SessionFeed,
 )
 from syncline.v1 import frame_pb2, queue_pb2
+from tests.harness.token_keys import sealer_of
+
+SEALER = sealer_of()
 
 
 def feed(number: int) -> Feed:
@@ -81,7 +84,7 @@ def test_every_item_once_in_order_and_segments_join(
     reads: list[list[list[tuple[int, int]]]], page_size: int, item_ack_keys: bool
 ) -> None:
     """Several reads of several feeds; each item is given as (feed, bytes) and gets the next revision."""
-    cutter = PageCutter(session(4), page_size=page_size, item_ack_keys=item_ack_keys)
+    cutter = PageCutter(session(4), SEALER, page_size=page_size, item_ack_keys=item_ack_keys)
     sent: list[tuple[int, int]] = []
     pages: list[queue_pb2.QueuePage] = []
     revision = 0
@@ -116,14 +119,14 @@ def assert_keys_fit(page: queue_pb2.QueuePage, item_ack_keys: bool) -> None:
     if not page.segments:
         assert page.page_ack_key == ""
         return
-    whole = tokens.decode_ack_key(page.page_ack_key)
+    whole = tokens.decode_ack_key(SEALER, page.page_ack_key)
     assert whole is not None
     assert [(i.above, i.through) for i in whole.intervals] == [(s.from_revision, s.to_revision) for s in page.segments]
     for segment in page.segments:
         assert len(segment.item_ack_keys) == (len(segment.frames) if item_ack_keys else 0)
         above = segment.from_revision
         for key, revision in zip(segment.item_ack_keys, segment.revisions, strict=False):
-            decoded = tokens.decode_ack_key(key)
+            decoded = tokens.decode_ack_key(SEALER, key)
             assert decoded is not None
             assert [(i.above, i.through) for i in decoded.intervals] == [(above, revision)]
             above = revision
@@ -131,7 +134,7 @@ def assert_keys_fit(page: queue_pb2.QueuePage, item_ack_keys: bool) -> None:
 
 def test_the_last_segment_of_a_feed_reaches_as_far_as_the_read() -> None:
     pages = cut(
-        PageCutter(session(2), page_size=2, item_ack_keys=False),
+        PageCutter(session(2), SEALER, page_size=2, item_ack_keys=False),
         read([[item(1), item(3), item(5)], [item(2)]], through=9, complete=False),
     )
 
@@ -145,7 +148,7 @@ def test_the_last_segment_of_a_feed_reaches_as_far_as_the_read() -> None:
 
 
 def test_a_feed_without_items_in_a_read_joins_all_the_same() -> None:
-    cutter = PageCutter(session(2, start=4), page_size=9, item_ack_keys=False)
+    cutter = PageCutter(session(2, start=4), SEALER, page_size=9, item_ack_keys=False)
     cut(cutter, read([[item(5)], []], through=6, complete=False))
 
     (page,) = cut(cutter, read([[], [item(8)]], through=8))
@@ -154,7 +157,7 @@ def test_a_feed_without_items_in_a_read_joins_all_the_same() -> None:
 
 
 def test_an_empty_read_gives_a_checkpoint_only_if_the_device_needs_one() -> None:
-    cutter = PageCutter(session(1), page_size=9, item_ack_keys=False)
+    cutter = PageCutter(session(1), SEALER, page_size=9, item_ack_keys=False)
     assert [page.HasField("checkpoint") for page in cut(cutter, read([[]], through=3))] == [True]
     assert cut(cutter, read([[]], through=4)) == []
     cut(cutter, read([[item(5)]], through=5, complete=False))
@@ -165,7 +168,9 @@ def test_an_empty_read_gives_a_checkpoint_only_if_the_device_needs_one() -> None
 
 
 def test_deletes_are_frames_without_data() -> None:
-    (page,) = cut(PageCutter(session(1), page_size=9, item_ack_keys=False), read([[item(1, deleted=True)]], through=1))
+    (page,) = cut(
+        PageCutter(session(1), SEALER, page_size=9, item_ack_keys=False), read([[item(1, deleted=True)]], through=1)
+    )
 
     frame = frame_pb2.Frame.FromString(page.segments[0].frames[0])
     assert (frame.object_type, frame.key, frame.bucket, frame.modified_at_us) == ("note", "k1", "b0", 7)
@@ -173,7 +178,7 @@ def test_deletes_are_frames_without_data() -> None:
 
 
 def test_redelivered_items_move_no_position_and_have_keys_of_their_own() -> None:
-    cutter = PageCutter(session(1), page_size=2, item_ack_keys=True)
+    cutter = PageCutter(session(1), SEALER, page_size=2, item_ack_keys=True)
     rejection = Rejection("note", "k1", 1, "odd", 5, parked=True)
 
     pages = cut(cutter, read([[item(9)]], through=9, redelivered=[item(n) for n in (1, 2, 3)], rejections=[rejection]))
@@ -183,15 +188,15 @@ def test_redelivered_items_move_no_position_and_have_keys_of_their_own() -> None
     assert [len(page.failed_objects) for page in pages] == [1, 0, 0]
     first = pages[0].segments[0]
     assert (first.redelivered, first.from_revision, first.to_revision) == (True, 0, 0)
-    whole = tokens.decode_ack_key(pages[0].page_ack_key)
-    each = [tokens.decode_ack_key(key) for key in first.item_ack_keys]
+    whole = tokens.decode_ack_key(SEALER, pages[0].page_ack_key)
+    each = [tokens.decode_ack_key(SEALER, key) for key in first.item_ack_keys]
     assert whole is not None
     assert whole.redelivered == tuple(part for key in each if key is not None for part in key.redelivered)
     assert not whole.intervals
 
 
 def test_what_is_left_is_counted_exactly_in_a_complete_read_and_guessed_before() -> None:
-    cutter = PageCutter(session(1, total=10), page_size=2, item_ack_keys=False)
+    cutter = PageCutter(session(1, total=10), SEALER, page_size=2, item_ack_keys=False)
 
     first = cut(cutter, read([[item(n) for n in range(1, 5)]], through=4, complete=False))
     last = cut(cutter, read([[item(n) for n in range(5, 8)]], through=7))
@@ -203,7 +208,7 @@ def test_what_is_left_is_counted_exactly_in_a_complete_read_and_guessed_before()
 def test_the_segments_of_a_page_are_limited() -> None:
     count = PAGE_SEGMENTS_MAX + 1
     pages = cut(
-        PageCutter(session(count), page_size=5_000, item_ack_keys=False),
+        PageCutter(session(count), SEALER, page_size=5_000, item_ack_keys=False),
         read([[item(n)] for n in range(1, count + 1)], through=count),
     )
 

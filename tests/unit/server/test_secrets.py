@@ -10,9 +10,10 @@ import pytest
 from syncline.server.config import Settings, load_settings
 from syncline.server.enrollments.secrets import SecretBox, SecretsSealed, secret_box, secret_names
 from syncline.server.errors import SettingsInvalid
+from tests.harness.secrets import secret
 
 KEY = bytes(range(32))
-TEXT = base64.b64encode(KEY).decode()
+TEXT = secret(base64.b64encode(KEY).decode())
 SECRETS = {"password": "hunter2", "api": "käse"}
 
 
@@ -103,3 +104,39 @@ def test_the_key_is_shown_nowhere() -> None:
     assert TEXT not in repr(settings)
     assert TEXT not in settings.model_dump_json()
     assert TEXT not in repr(SecretBox(KEY))
+
+
+def test_what_a_previous_key_sealed_is_opened_and_sealed_with_the_newest_only() -> None:
+    old, rotated = SecretBox(KEY), SecretBox(bytes(32), [KEY])
+    before, after = old.seal("a", "e", SECRETS), rotated.seal("a", "e", SECRETS)
+
+    assert rotated.open("a", "e", before) == rotated.open("a", "e", after) == SECRETS
+    assert [rotated.is_of_newest_key(sealed) for sealed in (before, after, b"")] == [False, True, True]
+    with pytest.raises(SecretsSealed):
+        old.open("a", "e", after)
+
+
+def test_keys_change_with_their_files_and_stay_if_those_cannot_be_read(tmp_path: Path) -> None:
+    newest, previous = tmp_path / "key", tmp_path / "previous"
+    newest.write_text(TEXT)
+    previous.write_text("")
+    box = secret_box(load_settings(secret_key_file=str(newest), secret_key_previous_file=str(previous)))
+    before = box.seal("a", "e", SECRETS)
+
+    previous.write_text(f"{TEXT}\n")
+    newest.write_text(f"{base64.b64encode(bytes(32)).decode()}\n")
+    assert not box.is_of_newest_key(before)
+    assert box.open("a", "e", before) == SECRETS
+    newest.write_text("no key")
+    assert box.open("a", "e", before) == SECRETS
+    previous.write_text(f"{base64.b64encode(bytes(31) + b'1').decode()}  {base64.b64encode(bytes(32)).decode()}")
+    newest.write_text(base64.b64encode(bytes(32)).decode())
+    with pytest.raises(SecretsSealed):
+        box.open("a", "e", before)
+
+
+def test_previous_keys_need_one_that_seals() -> None:
+    with pytest.raises(SettingsInvalid, match="set secret_key, too"):
+        secret_box(load_settings(secret_key_previous=TEXT))
+    with pytest.raises(SettingsInvalid, match="has several keys"):
+        secret_box(load_settings(secret_key=f"{TEXT} {TEXT}"))

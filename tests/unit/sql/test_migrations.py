@@ -42,7 +42,7 @@ def test_the_migrated_tables_are_those_of_the_program(store_url: str) -> None:
 
 
 def test_migrating_twice_changes_nothing(empty_url: str) -> None:
-    assert migrate(empty_url) == migrate(empty_url) == "0005"
+    assert migrate(empty_url) == migrate(empty_url) == "0008"
     store = open_store(empty_url)
     store.check_version()
     store.close()
@@ -68,7 +68,7 @@ def test_a_database_of_the_first_version_keeps_its_rows(empty_url: str) -> None:
                 text(f"INSERT INTO {table} VALUES {values}"), {"no": False, "frame": b"frame", "uuid": uuid}
             )
     engine.dispose()
-    assert migrate(empty_url) == "0005"
+    assert migrate(empty_url) == "0008"
     store = open_store(empty_url)
     store.check_version()
     assert store.get_device("a", device_uuid) == Device(device_uuid, DeviceState.ACTIVE, 1, 2, 3, "session", "client")

@@ -6,7 +6,22 @@ import sys
 
 import typer
 
-from syncline.server.commands import config, connectors, import_files, migrate, renew_epoch, schema, serve, worker
+from syncline.server.commands import (
+    account,
+    audit,
+    certificates,
+    config,
+    connectors,
+    doctor,
+    import_files,
+    migrate,
+    renew_epoch,
+    schema,
+    secrets,
+    serve,
+    token,
+    worker,
+)
 from syncline.server.errors import SettingsInvalid
 from syncline.storage.errors import StoreError
 
@@ -17,7 +32,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, worker, migrate, schema, import_files, renew_epoch, config, connectors):
+for command in (
+    serve,
+    worker,
+    migrate,
+    doctor,
+    audit,
+    account,
+    token,
+    schema,
+    import_files,
+    renew_epoch,
+    secrets,
+    certificates,
+    config,
+    connectors,
+):
     command.register(app)
 
 

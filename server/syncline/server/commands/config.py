@@ -30,5 +30,7 @@ def settings_table() -> str:
 def _shown(default: object) -> str:
     if isinstance(default, Enum):
         return f"`{default.value}`"
-    text = str(default).lower() if isinstance(default, bool) else str(default if default != () else "")
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    text = str(default).lower() if isinstance(default, bool) else str(default)
     return f"`{text}`" if text else "none"

@@ -11,6 +11,7 @@ import yaml
 
 from syncline.data.schema_differences import SchemaDifference
 from syncline.data.schema_document import to_document
+from syncline.server.acts import act_of_operator
 from syncline.server.commands.account_store import account_store
 from syncline.server.commands.options import Account, Database
 from syncline.server.schema.apply_schema import apply_schema, diff_schema
@@ -31,7 +32,9 @@ def register(app: typer.Typer) -> None:
 def apply(file: SchemaFileArgument, database: Database = None, account: Account = None) -> None:
     """Put the schema of a file into force, or refuse it whole. It may only add to the one in force."""
     with account_store(database=database, account=account) as (store, account_id):
-        schema, changes = apply_schema(store, account_id, load_schema_file(file))
+        schema, changes = apply_schema(
+            store, account_id, load_schema_file(file), act=act_of_operator("schema.apply", "schema")
+        )
     _print_differences(changes)
     count = len(schema.object_types)
     typer.echo(f"schema version {schema.version} is in force: {count} object types in {len(schema.scopes())} scopes")

@@ -18,6 +18,7 @@ from syncline.server.commands.options import Account, Database
 from syncline.server.config import Services, Settings, load_settings
 from syncline.server.errors import SettingsInvalid
 from syncline.server.garbage import collect_seldom
+from syncline.server.identity.credentials import is_development
 from syncline.server.logs import set_up_logs
 from syncline.server.opening import is_new_sqlite_file, open_settings_store
 from syncline.server.telemetry.metrics_setup import metering
@@ -63,7 +64,8 @@ def serve(
     """
     settings = load_settings(database_url=database, account=account, listen=listen, reflection=reflection)
     address = parse_address(settings.listen)
-    require_loopback(address)
+    if is_development(settings):
+        require_loopback(address)
     set_up_logs(settings.log_level, settings.log_format)
     if is_new_sqlite_file(settings.database_url):
         version = migrate(settings.database_url)
@@ -74,7 +76,8 @@ def serve(
     with tracing(settings, service), metering(settings, service):
         store = open_settings_store(settings)
         try:
-            store.create_account(settings.account)
+            if is_development(settings):
+                store.create_account(settings.account)
             asyncio.run(_serve(settings, store, address, port_file))
         finally:
             store.close()
@@ -87,7 +90,8 @@ async def _serve(settings: Settings, store: Store, address: Address, port_file: 
         loop.add_signal_handler(number, stopping.set)
     async with App(settings, store) as app:
         bound = await app.start(address)
-        _log.warning("DEVELOPMENT MODE: no credentials, one account, loopback only", account=settings.account)
+        if is_development(settings):
+            _log.warning("DEVELOPMENT MODE: no credentials, one account, loopback only", account=settings.account)
         _log.info("serving", address=str(bound))
         if port_file is not None:
             _write_whole(port_file, f"{bound.port}\n")

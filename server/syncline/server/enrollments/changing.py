@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from syncline.data.ids import uuid7
 from syncline.server import limits
+from syncline.server.acts import act_of_caller
 from syncline.server.enrollments.requests import WantedEnrollment
 from syncline.server.enrollments.schedules import OPERATION_FIELD
 from syncline.server.enrollments.secrets import SecretsSealed, secret_names
@@ -59,7 +60,8 @@ def _create(env: Environment, wanted: WantedEnrollment) -> Enrollment:
         schedule=wanted.schedule,
         next_run_at=_next_run(wanted, enrollment_id, now),
     )
-    return env.store.put_enrollment(env.account_id, enrollment, expected_modified_at=None)
+    act = act_of_caller("enrollment.create", enrollment_id, name=wanted.name, connector=wanted.connector)
+    return env.store.put_enrollment(env.account_id, enrollment, expected_modified_at=None, act=act)
 
 
 def _update(env: Environment, wanted: WantedEnrollment) -> Enrollment:
@@ -86,7 +88,9 @@ def _update(env: Environment, wanted: WantedEnrollment) -> Enrollment:
         # The store keeps the time that it has if this is the schedule that it has.
         next_run_at=_next_run(wanted, known.enrollment_id, now),
     )
-    return env.store.put_enrollment(env.account_id, enrollment, expected_modified_at=wanted.modified_at)
+    changed = {"name": wanted.name, "secrets_changed": ", ".join(sorted(wanted.secrets))}
+    act = act_of_caller("enrollment.update", known.enrollment_id, **changed)
+    return env.store.put_enrollment(env.account_id, enrollment, expected_modified_at=wanted.modified_at, act=act)
 
 
 def _merged_secrets(env: Environment, known: Enrollment, wanted: Mapping[str, str]) -> dict[str, str]:

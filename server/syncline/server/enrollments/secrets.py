@@ -7,23 +7,17 @@ that a blob that was moved to another enrollment, or whose names were changed, i
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import os
 import struct
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from syncline.server.config import Settings
-from syncline.server.errors import SettingsInvalid
-
-KEY_BYTES: Final = 32
+from syncline.server.enrollments.secret_keys import SecretKeys
 
 _VERSION = 1
 _NONCE_BYTES = 12
@@ -36,14 +30,24 @@ class SecretsSealed(Exception):
 
 
 class SecretBox:
-    """Seals and opens secrets with one key; without a key it does neither."""
+    """Seals secrets with one key, and opens those of that key and of previous ones; without a key it does neither."""
 
-    def __init__(self, key: bytes | None) -> None:
-        self._cipher = AESGCM(key) if key is not None else None
-        self._key_id = hashlib.sha256(b"syncline secret key " + key).digest()[:8] if key is not None else b""
+    def __init__(self, key: bytes | None, previous: Sequence[bytes] = (), *, keys: SecretKeys | None = None) -> None:
+        """Take these keys, and those of `keys` from when they change on."""
+        self._keys = keys
+        self._take(key, previous)
 
     def __repr__(self) -> str:
-        return f"SecretBox({'with' if self._cipher else 'without'} a key)"
+        return f"SecretBox({'with' if self._ciphers else 'without'} a key)"
+
+    @property
+    def has_key(self) -> bool:
+        """Can it seal and open at all?"""
+        return bool(self._ciphers)
+
+    def is_of_newest_key(self, sealed: bytes) -> bool:
+        """Was the blob sealed with the key that seals now? An empty one needs none."""
+        return not sealed or _read_head(sealed)[1] == self._need_newest()
 
     def seal(self, account_id: str, enrollment_id: str, secrets: Mapping[str, str]) -> bytes:
         """The blob that holds the secrets; empty if there are none.
@@ -53,12 +57,12 @@ class SecretBox:
         """
         if not secrets:
             return b""
-        cipher = self._need_cipher()
+        key_id = self._need_newest()
         nonce = os.urandom(_NONCE_BYTES)
         names = json.dumps(sorted(secrets)).encode()
-        head = _HEAD.pack(_VERSION, self._key_id, nonce, len(names)) + names
+        head = _HEAD.pack(_VERSION, key_id, nonce, len(names)) + names
         values = json.dumps(dict(secrets)).encode()
-        return head + cipher.encrypt(nonce, values, _bound_to(head, account_id, enrollment_id))
+        return head + self._ciphers[key_id].encrypt(nonce, values, _bound_to(head, account_id, enrollment_id))
 
     def open(self, account_id: str, enrollment_id: str, sealed: bytes) -> dict[str, str]:
         """The secrets of a blob that was sealed for this enrollment.
@@ -68,11 +72,12 @@ class SecretBox:
         """
         if not sealed:
             return {}
-        cipher = self._need_cipher()
+        self._need_newest()
         version, key_id, nonce, head_bytes = _read_head(sealed)
         if version != _VERSION:
             raise SecretsSealed(f"the secrets were sealed by another version of the server: {version}")
-        if key_id != self._key_id:
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
             raise SecretsSealed("the secrets were sealed with another secret_key than this server has")
         try:
             bound_to = _bound_to(sealed[:head_bytes], account_id, enrollment_id)
@@ -82,10 +87,20 @@ class SecretBox:
         secrets: dict[str, str] = json.loads(values)
         return secrets
 
-    def _need_cipher(self) -> AESGCM:
-        if self._cipher is None:
+    def _take(self, key: bytes | None, previous: Sequence[bytes]) -> None:
+        keys = [] if key is None else [key, *previous]
+        # The newest one first; as one object, for other threads.
+        self._ciphers = {_key_id(one): AESGCM(one) for one in keys}
+
+    def _need_newest(self) -> bytes:
+        """The id of the key that seals."""
+        changed = None if self._keys is None else self._keys.read_changed()
+        if changed is not None:
+            self._take(*changed)
+        newest = next(iter(self._ciphers), None)
+        if newest is None:
             raise SecretsSealed("this server has no key for secrets: set secret_key or secret_key_file")
-        return self._cipher
+        return newest
 
 
 def secret_names(sealed: bytes) -> list[str]:
@@ -98,32 +113,18 @@ def secret_names(sealed: bytes) -> list[str]:
 
 
 def secret_box(settings: Settings) -> SecretBox:
-    """The box with the key that the settings name.
+    """The box with the keys that the settings name; it follows their files.
 
     Raises:
-        SettingsInvalid: two keys are given, the file cannot be read, or what is given is no key. It is never told what.
+        SettingsInvalid: a key is given twice, a file cannot be read, or what is given is no key. It is never told what.
     """
-    text, source = settings.secret_key.get_secret_value(), "secret_key"
-    if settings.secret_key_file:
-        if text:
-            raise SettingsInvalid("secret_key, secret_key_file: only one of them can be set")
-        source = "secret_key_file"
-        try:
-            text = Path(settings.secret_key_file).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "is no text"
-            raise SettingsInvalid(f"secret_key_file: cannot read {settings.secret_key_file}: {why}") from None
-    if not text.strip():
-        if settings.secret_key_file:
-            raise SettingsInvalid(f"{source}: must be {KEY_BYTES} bytes in base64, and is empty")
-        return SecretBox(None)
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        raise SettingsInvalid(f"{source}: must be {KEY_BYTES} bytes in base64, and is no base64") from None
-    if len(key) != KEY_BYTES:
-        raise SettingsInvalid(f"{source}: must be {KEY_BYTES} bytes in base64, and has {len(key)}")
-    return SecretBox(key)
+    keys = SecretKeys(settings)
+    first, previous = keys.read()
+    return SecretBox(first, previous, keys=keys)
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"syncline secret key " + key).digest()[:8]
 
 
 def _read_head(sealed: bytes) -> tuple[int, bytes, bytes, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from syncline.server.acts import act_of_caller
 from syncline.server.convert_schema import object_type_message
 from syncline.server.enrollments import requests
 from syncline.server.enrollments.changing import create_enrollment, update_enrollment
@@ -62,7 +63,8 @@ class AppEnrollmentServicer(app_enrollment_service_pb2_grpc.AppEnrollmentService
         """See the contract."""
         del context
         env, enrollment_id = self._env, requests.enrollment_id_of(request)
-        await env.threads.run(env.store.remove_enrollment, env.account_id, enrollment_id)
+        act = act_of_caller("enrollment.delete", enrollment_id)
+        await env.threads.run(env.store.remove_enrollment, env.account_id, enrollment_id, act=act)
         return app_enrollment_service_pb2.DeleteAppEnrollmentResponse()
 
     async def DiscoverStreams(  # noqa: N802  the contract's name

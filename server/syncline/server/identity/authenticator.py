@@ -9,6 +9,17 @@ from syncline.server.identity.permissions import Permission
 
 DEVELOPER = "developer"
 """Whom development mode takes everybody for."""
+DEVELOPMENT = "development"
+"""The credential of those who have none."""
+
+
+TOKEN_CHARS_MAX = 8_192
+"""A longer token is not looked at."""
+
+MISSING = "the bearer token is missing"
+NOT_VALID = "the bearer token is not valid"
+EXPIRED = "the bearer token has expired"
+"""All that is said of why a caller was not let in. The last is told to those only whose token was genuine."""
 
 
 class Authenticator(Protocol):
@@ -26,7 +37,7 @@ class DevelopmentAuthenticator:
     """Takes everybody for one developer with all rights in one account. For loopback addresses only."""
 
     def __init__(self, account_id: str) -> None:
-        self._caller = Caller(account_id, DEVELOPER, frozenset(Permission), credential="development")
+        self._caller = Caller(account_id, DEVELOPER, frozenset(Permission), credential=DEVELOPMENT)
 
     async def authenticate(self, token: str) -> Caller:  # noqa: ARG002  nobody is asked for one
         """See `Authenticator`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -26,6 +26,11 @@ class Permission(StrEnum):
     """Manage API keys, and read the audit log."""
 
 
+def known_permissions(names: Collection[str]) -> frozenset[Permission]:
+    """The permissions with these names. Names that mean nothing here are left out: tokens serve other systems, too."""
+    return frozenset(permission for permission in Permission if permission in names)
+
+
 _NEEDS: Final[Mapping[str, Mapping[str, Permission]]] = {
     "SyncService": {
         "StartSession": Permission.SYNC,
@@ -36,6 +41,7 @@ _NEEDS: Final[Mapping[str, Mapping[str, Permission]]] = {
         "ListConflicts": Permission.SYNC,
         "Reconcile": Permission.SYNC,
         "GetSchema": Permission.SYNC,
+        "ConfirmWipe": Permission.SYNC,
     },
     "SchemaService": {
         "ApplySchema": Permission.SCHEMA_WRITE,
@@ -63,6 +69,17 @@ _NEEDS: Final[Mapping[str, Mapping[str, Permission]]] = {
         "DeleteAppEnrollment": Permission.REQUESTS_WRITE,
         "DiscoverStreams": Permission.REQUESTS_WRITE,
         "ListConnectors": Permission.REQUESTS_READ,
+    },
+    "DeviceService": {
+        "ListDevices": Permission.DEVICES,
+        "GetDevice": Permission.DEVICES,
+        "ListRefusedItems": Permission.DEVICES,
+        "DisableDevice": Permission.DEVICES,
+        "EnableDevice": Permission.DEVICES,
+        "ForgetDevice": Permission.DEVICES,
+        "WipeDevice": Permission.DEVICES,
+        "RestoreParked": Permission.DEVICES,
+        "ListAuditEntries": Permission.ADMIN,
     },
     "DiagnosticsService": {
         "ExplainDelivery": Permission.DEVICES,

@@ -7,6 +7,7 @@ reason, or not at all. So texts are cut, and of many violations the first ones a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import ceil
 from urllib.parse import quote
 
 from google.protobuf.any_pb2 import Any as PackedAny
@@ -80,9 +81,9 @@ def quota(subject: str, description: str) -> error_details_pb2.QuotaFailure:
 
 
 def retry_after(seconds: float) -> error_details_pb2.RetryInfo:
-    """When to try again."""
+    """When to try again, not a moment before."""
     delay = Duration()
-    delay.FromMilliseconds(int(seconds * 1000))
+    delay.FromMilliseconds(ceil(seconds * 1000))
     return error_details_pb2.RetryInfo(retry_delay=delay)
 
 

@@ -11,6 +11,7 @@ from grpc import StatusCode
 from syncline.data.errors import DataError
 from syncline.server import errors as server_errors
 from syncline.server.interceptors import details
+from syncline.server.tokens import store_epoch_text
 from syncline.storage import errors as store_errors
 
 _Error = TypeVar("_Error", bound=Exception)
@@ -95,7 +96,9 @@ _row(
     lambda error: (details.bad_request([("page_token", str(error))]),),
 )
 _row(server_errors.Unauthenticated, StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+_row(server_errors.DeviceOfAnother, StatusCode.PERMISSION_DENIED, "DEVICE_OF_ANOTHER")
 _row(server_errors.PermissionDenied, StatusCode.PERMISSION_DENIED, "PERMISSION_MISSING")
+_row(server_errors.DeadlineReached, StatusCode.DEADLINE_EXCEEDED, "DEADLINE_REACHED")
 _row(server_errors.DeviceUuidInvalid, StatusCode.INVALID_ARGUMENT, "DEVICE_UUID_INVALID")
 _row(
     store_errors.SessionNotFound,
@@ -155,6 +158,15 @@ _row(
     "LIMIT_REACHED",
     lambda error: (details.quota(error.subject, str(error)), details.retry_after(_RETRY_SECONDS)),
 )
+_row(
+    server_errors.OverLimit,
+    StatusCode.RESOURCE_EXHAUSTED,
+    "LIMIT_REACHED",
+    lambda error: (
+        details.quota(error.subject, error.description),
+        *(() if error.retry_seconds is None else (details.retry_after(error.retry_seconds),)),
+    ),
+)
 _row(server_errors.Draining, StatusCode.UNAVAILABLE, "DRAINING", _try_again)
 _row(
     store_errors.StoreUnavailable,
@@ -199,6 +211,25 @@ _row(
     },
 )
 _row(store_errors.StaleDevice, StatusCode.FAILED_PRECONDITION, "STALE_DEVICE")
+_row(
+    store_errors.DeviceNotFound,
+    StatusCode.NOT_FOUND,
+    "DEVICE_NOT_FOUND",
+    lambda _: (details.resource("device", "", "there is no such device"),),
+    message=lambda _: "there is no such device",
+)
+_row(store_errors.DeviceDisabled, StatusCode.PERMISSION_DENIED, "DEVICE_DISABLED")
+_row(
+    store_errors.DeviceWiped,
+    StatusCode.FAILED_PRECONDITION,
+    "DEVICE_WIPED",
+    metadata=lambda error: {
+        "upload_first": str(error.upload_first).lower(),
+        "store_epoch": store_epoch_text(error.store_epoch),
+        "settled_through": str(error.settled_through),
+    },
+)
+_row(store_errors.WipeNotAsked, StatusCode.FAILED_PRECONDITION, "WIPE_NOT_ASKED")
 _row(
     server_errors.AnswersTooLarge,
     StatusCode.RESOURCE_EXHAUSTED,

@@ -8,23 +8,30 @@ from contextlib import asynccontextmanager
 import grpc
 
 from syncline.server.errors import PermissionDenied, Unauthenticated
-from syncline.server.identity.authenticator import Authenticator
-from syncline.server.identity.caller import set_caller
+from syncline.server.identity.authenticator import MISSING, NOT_VALID, TOKEN_CHARS_MAX, Authenticator
+from syncline.server.identity.caller import Caller, set_caller
 from syncline.server.identity.permissions import NEEDED
 from syncline.server.interceptors.context import CallContext
-from syncline.server.interceptors.wrapping import Handler, is_ours, wrap_handler
+from syncline.server.interceptors.watching import watched
+from syncline.server.interceptors.wrapping import Handler, Sending, is_ours, wrap_handler
 
 AUTHORIZATION = "authorization"
 _SCHEME = "bearer "
-TOKEN_CHARS_MAX = 16_384
-"""A longer token is not looked at."""
 
 
 class IdentityInterceptor(grpc.aio.ServerInterceptor):
     """Names the caller of each call. Must stand inside the interceptor that answers errors."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, *, recheck_seconds: float = 0) -> None:
+        """Prepare.
+
+        Args:
+            authenticator: proves who calls.
+            recheck_seconds: how often a stream's token is looked at again, which may have been revoked or expired
+                since. 0: never.
+        """
         self._authenticator = authenticator
+        self._recheck_seconds = recheck_seconds
 
     async def intercept_service(
         self,
@@ -36,16 +43,27 @@ class IdentityInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not is_ours(method):
             return handler
-        return wrap_handler(handler, lambda context: self._admit(method, context))
+        streaming = handler.request_streaming or handler.response_streaming
+        return wrap_handler(handler, lambda context: self._admit(method, context, streaming=streaming))
 
     @asynccontextmanager
-    async def _admit(self, method: str, context: CallContext) -> AsyncIterator[None]:
-        caller = await self._authenticator.authenticate(bearer_token(context))
+    async def _admit(self, method: str, context: CallContext, *, streaming: bool) -> AsyncIterator[Sending | None]:
+        token = bearer_token(context)
+        caller = await self._authenticator.authenticate(token)
         needed = NEEDED.get(method)
         if needed is None or not caller.may(needed):
             raise PermissionDenied(needed)
         set_caller(caller)
-        yield
+        if streaming and self._recheck_seconds:
+            async with watched(lambda: self._prove_again(token, caller), self._recheck_seconds) as sending:
+                yield sending
+        else:
+            yield None
+
+    async def _prove_again(self, token: str, caller: Caller) -> None:
+        """Raise `Unauthenticated` if the token has ended, or gives other rights than it gave."""
+        if await self._authenticator.authenticate(token) != caller:
+            raise Unauthenticated(NOT_VALID)
 
 
 def bearer_token(context: CallContext) -> str:
@@ -59,8 +77,10 @@ def bearer_token(context: CallContext) -> str:
         return ""
     value = values[0]
     if len(values) > 1 or not isinstance(value, str) or not value.lower().startswith(_SCHEME):
-        raise Unauthenticated("metadata 'authorization' must be given once, as: Bearer TOKEN")
+        raise Unauthenticated(NOT_VALID)
     token = value[len(_SCHEME) :].strip()
-    if not token or len(token) > TOKEN_CHARS_MAX:
-        raise Unauthenticated("the bearer token is empty or too long")
+    if not token:
+        raise Unauthenticated(MISSING)
+    if len(token) > TOKEN_CHARS_MAX:
+        raise Unauthenticated(NOT_VALID)
     return token

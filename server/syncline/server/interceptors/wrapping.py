@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, nullcontext
 from typing import Any, TypeAlias
 
 import grpc
 
 from syncline.server.interceptors.context import CallContext
 
-Guard: TypeAlias = Callable[[CallContext], AbstractAsyncContextManager[None]]
+Sending: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Makes the context in which a message is sent."""
+
+Guard: TypeAlias = Callable[[CallContext], AbstractAsyncContextManager[Sending | None]]
 """Makes the context in which a call runs."""
+
+Weigh: TypeAlias = Callable[[int], Awaitable[None]]
+"""Is told the size in bytes of each message that comes, and waited for before the message is handed on."""
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -21,7 +27,7 @@ def is_ours(method: str) -> bool:
     return method.startswith("/syncline.")
 
 
-def wrap_handler(handler: Handler, guard: Guard) -> Handler:
+def wrap_handler(handler: Handler, guard: Guard, *, weigh: Weigh | None = None) -> Handler:
     """The handler, running inside the guard. It must be a coroutine function or an async generator function.
 
     Requests are parsed inside the guard, too: gRPC would answer UNKNOWN for one that cannot be parsed.
@@ -30,42 +36,54 @@ def wrap_handler(handler: Handler, guard: Guard) -> Handler:
         make = (
             grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
         )
-        return make(_streaming(handler, guard), None, handler.response_serializer)
+        return make(_streaming(handler, guard, weigh), None, handler.response_serializer)
     make = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
-    return make(_unary(handler, guard), None, handler.response_serializer)
+    return make(_unary(handler, guard, weigh), None, handler.response_serializer)
 
 
-def _unary(handler: Handler, guard: Guard) -> Callable[[Any, CallContext], Any]:
+def _unary(handler: Handler, guard: Guard, weigh: Weigh | None) -> Callable[[Any, CallContext], Any]:
     behaviour: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
     async def call(raw: Any, context: CallContext) -> Any:
         async with guard(context):
-            return await behaviour(_parsed(handler, raw), context)
+            return await behaviour(await _weighed(handler, raw, weigh), context)
 
     return call
 
 
-def _streaming(handler: Handler, guard: Guard) -> Callable[[Any, CallContext], AsyncGenerator[Any, None]]:
+def _streaming(
+    handler: Handler, guard: Guard, weigh: Weigh | None
+) -> Callable[[Any, CallContext], AsyncGenerator[Any, None]]:
     behaviour: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
     async def call(raw: Any, context: CallContext) -> AsyncGenerator[Any, None]:
-        async with guard(context), aclosing(behaviour(_parsed(handler, raw), context)) as responses:
-            async for response in responses:
-                yield response
-                del response  # an idle stream would hold its last message
+        async with guard(context) as sending:
+            request = await _weighed(handler, raw, weigh)
+            async with aclosing(behaviour(request, context)) as responses:
+                del request
+                async for response in responses:
+                    with sending() if sending is not None else nullcontext():
+                        yield response
+                    del response  # an idle stream would hold its last message
 
     return call
 
 
-def _parsed(handler: Handler, raw: Any) -> Any:
-    """The request, or the requests as they come."""
+async def _weighed(handler: Handler, raw: Any, weigh: Weigh | None) -> Any:
+    """The request, or the requests as they come; parsed, unless the handler within does that."""
     parse = handler.request_deserializer
-    if parse is None:
-        return raw
-    return _each_parsed(parse, raw) if handler.request_streaming else parse(raw)
+    if handler.request_streaming:
+        return raw if parse is None and weigh is None else _each_weighed(parse, raw, weigh)
+    if weigh is not None:
+        await weigh(len(raw))
+    return raw if parse is None else parse(raw)
 
 
-async def _each_parsed(parse: Callable[[Any], Any], raw: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+async def _each_weighed(
+    parse: Callable[[Any], Any] | None, raw: AsyncIterable[Any], weigh: Weigh | None
+) -> AsyncGenerator[Any, None]:
     # Not an expression: that would begin to iterate at once, and gRPC warns of a call that ends without ever reading.
     async for message in raw:
-        yield parse(message)
+        if weigh is not None:
+            await weigh(len(message))
+        yield message if parse is None else parse(message)

@@ -11,7 +11,7 @@ from syncline.server.requests.payload_kinds import PayloadForm, PayloadKind
 from syncline.server.requests.records_payload import pack_rows
 from syncline.server.requests.requests import Asked
 from syncline.storage.errors import EnrollmentNotFound
-from syncline.storage.request_models import NewRequest, SyncRequest
+from syncline.storage.request_models import NewRequest, Operation, SyncRequest
 from syncline.storage.trace_context import current_trace_context
 from syncline.v1 import sync_request_pb2
 
@@ -23,6 +23,7 @@ async def create_request(env: Environment, asked: Asked) -> SyncRequest:
         EnrollmentNotFound: no such enrollment, or it is disabled.
         ConnectorNotFound: its connector is not installed here, or cannot do this.
         RequestIdReused: the idempotency key was used for something else.
+        OverLimit: it would bring records, and the account has as many as it may.
     """
     return await env.threads.run(_create, env, asked)
 
@@ -42,7 +43,9 @@ def create_payload_request(env: Environment, asked: Asked, payload: Sequence[byt
         EnrollmentNotFound: no such enrollment, or it is disabled.
         RequestIdReused: the idempotency key was used for something else.
         BatchInvalid: the batch does not belong where it says.
+        OverLimit: the account has as many records as it may.
     """
+    env.stored_limits.check_records(env.account_id)
     return store_request(env, new_request(env, asked, payload=payload, payload_kind=kind.text))
 
 
@@ -87,4 +90,6 @@ def _create(env: Environment, asked: Asked) -> SyncRequest:
     with suppress(EnrollmentNotFound):
         enrollment = env.store.get_enrollment(env.account_id, str(asked.enrollment_id))
         env.connectors.need_operation(enrollment.connector, asked.operation)
+    if asked.operation is Operation.READ:
+        env.stored_limits.check_records(env.account_id)
     return store_request(env, new_request(env, asked))

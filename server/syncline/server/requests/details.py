@@ -62,13 +62,13 @@ async def list_details(env: Environment, page: DetailsPage) -> sync_request_serv
     asked = ListAsked(f"ListSyncRequestDetails {page.request_id}", env.account_id)
     after = 0
     if page.token:
-        (number,) = decode_page(asked, page.token, (FieldKind.INTEGER,)).after
+        (number,) = decode_page(env.sealer(), asked, page.token, (FieldKind.INTEGER,)).after
         after = int(number or 0)
     _need_final(await env.threads.run(env.store.get_request, env.account_id, page.request_id))
     read = await env.threads.run(env.store.list_details, env.account_id, page.request_id, after=after, limit=page.size)
     return sync_request_service_pb2.ListSyncRequestDetailsResponse(
         details=[detail_message(number, detail) for number, detail in read.details],
-        next_page_token=encode_page(asked, ListPlace(0, (read.next_after,))) if read.next_after else "",
+        next_page_token=encode_page(env.sealer(), asked, ListPlace(0, (read.next_after,))) if read.next_after else "",
     )
 
 

@@ -29,7 +29,7 @@ class RequestsPage:
     with_details: bool
 
 
-def requests_page(request: sync_request_service_pb2.ListSyncRequestsRequest, account_id: str) -> RequestsPage:
+def requests_page(env: Environment, request: sync_request_service_pb2.ListSyncRequestsRequest) -> RequestsPage:
     """What is asked for.
 
     Raises:
@@ -42,9 +42,9 @@ def requests_page(request: sync_request_service_pb2.ListSyncRequestsRequest, acc
     found.page_size("page_size", size, limits.REQUESTS_PAGE_MAX)
     with_details = includes_details(request.include, found)
     found.raise_if_any()
-    asked = ListAsked("ListSyncRequests", account_id, request.filter, request.order_by)
+    asked = ListAsked("ListSyncRequests", env.account_id, request.filter, request.order_by)
     order: Sequence[Order] = parse_order(request.order_by)
-    place = decode_page(asked, request.page_token, kinds_of(order)) if request.page_token else None
+    place = decode_page(env.sealer(), asked, request.page_token, kinds_of(order)) if request.page_token else None
     now = place.now if place else now_us()
     query = RequestQuery(
         filter=parse_filter(request.filter, now),
@@ -74,5 +74,5 @@ def _list(env: Environment, page: RequestsPage) -> sync_request_service_pb2.List
     if listed < len(requests) or listed == page.query.limit:
         after = place_of(requests[listed - 1], page.query.order)
         if env.store.list_requests(env.account_id, replace(page.query, after=after, limit=1)):
-            response.next_page_token = encode_page(page.asked, ListPlace(page.now, after))
+            response.next_page_token = encode_page(env.sealer(), page.asked, ListPlace(page.now, after))
     return response

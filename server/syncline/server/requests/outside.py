@@ -60,6 +60,7 @@ async def write_rows(env: Environment, wanted: RowsWrite) -> sync_request_servic
         InvalidRequest: the lease token is none of this request, or the request takes no rows.
         LeaseLost: another worker has the request, or it has ended.
         BatchOutOfOrder: another number was due.
+        OverLimit: the account has as many records as it may.
     """
     outside = _outside_lease(env, wanted.lease_token, wanted.request_id)
     if wanted.rows and outside.operation is not Operation.READ:
@@ -97,7 +98,7 @@ def _lease(env: Environment, worker: str, lease_seconds: int) -> sync_request_se
         enrollment = env.store.get_enrollment(lease.account_id, str(request.enrollment_id))
         if enrollment.enabled:
             _link_to_asker(request)
-            return _leased(OutsideLease(lease, lease_seconds, request.operation), request, enrollment)
+            return _leased(env, OutsideLease(lease, lease_seconds, request.operation), request, enrollment)
         _held(env, lease, lease_seconds).end(Ending.FAILED, "the enrollment is disabled")
     return sync_request_service_pb2.LeaseSyncRequestResponse()
 
@@ -113,11 +114,11 @@ def _claim(env: Environment, worker: str, lease_seconds: int) -> Lease | None:
 
 
 def _leased(
-    outside: OutsideLease, request: SyncRequest, enrollment: Enrollment
+    env: Environment, outside: OutsideLease, request: SyncRequest, enrollment: Enrollment
 ) -> sync_request_service_pb2.LeaseSyncRequestResponse:
     return sync_request_service_pb2.LeaseSyncRequestResponse(
         sync_request=request_message(request, outside.lease.account_id),
-        lease_token=tokens.encode_lease(outside),
+        lease_token=tokens.encode_lease(env.sealer(), outside),
         lease_end_time=timestamp(request.lease_until),
         cursor=start_cursor(request, enrollment),
         settings=enrollment.settings,
@@ -126,6 +127,8 @@ def _leased(
 
 def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchResult:
     account_id, now = outside.lease.account_id, now_us()
+    if wanted.rows:
+        env.stored_limits.check_records(account_id)
     if trace.get_current_span().is_recording():
         _link_to_asker(env.store.get_request(account_id, outside.lease.request_id))
     batch = _read_rows(env, wanted).batch(
@@ -141,6 +144,7 @@ def _write(env: Environment, outside: OutsideLease, wanted: RowsWrite) -> BatchR
     of_batch = Progress(read=batch.read, failed=sum(batch.failed.values()))
     count_rows(EXTERNAL_CONNECTOR, Progress(), of_batch)
     if result.written:
+        env.stored_limits.note_new(account_id, len(wanted.rows))
         env.notifier.head_moved(account_id, result.head_revision)
     env.notifier.requests_changed(account_id)
     if result.progress.failed:
@@ -228,7 +232,7 @@ def _held(env: Environment, lease: Lease, lease_seconds: int) -> HeldRequest:
 
 def _outside_lease(env: Environment, lease_token: str, request_id: str) -> OutsideLease:
     """The lease that the token tells of, if it is one of this account and this request."""
-    outside = tokens.decode_lease(lease_token)
+    outside = tokens.decode_lease(env.sealer(), lease_token)
     if outside is None or outside.lease.account_id != env.account_id or outside.lease.request_id != request_id:
         raise InvalidRequest([Violation("lease_token", "must be as LeaseSyncRequest gave it with this request")])
     return outside

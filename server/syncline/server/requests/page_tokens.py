@@ -1,14 +1,11 @@
 """Page tokens of the lists of sync requests: where the next page begins, and what the first one was asked for.
 
-A token is versioned JSON with a digest, in URL-safe base64 without padding. The digest covers what was asked, so that a
-token goes with no other list, account, filter or order. It is no secret: whoever makes up a token can only ask for
-another place in a list that he may read anyway, so the values are held to the kinds of their fields.
+A token is sealed JSON, with a digest of what was asked, so that it goes with no other list, account, filter or order.
+Its values are held to the kinds of their fields all the same: another version of the server may have made it.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from typing import Any, Final
 
 from syncline.server.errors import PageTokenInvalid
 from syncline.server.requests.searchlight.tokens import NO_TEXT
+from syncline.server.token_keys import PAGE, RetiredKey, Sealer
 from syncline.storage.filters import FieldKind, Order, Value
 from syncline.storage.request_models import REQUEST_FIELDS
 
@@ -55,16 +53,17 @@ def kinds_of(order: Sequence[Order]) -> tuple[FieldKind, ...]:
     return (*(REQUEST_FIELDS[by.field] for by in order), FieldKind.TEXT)
 
 
-def encode_page(asked: ListAsked, place: ListPlace) -> str:
+def encode_page(sealer: Sealer, asked: ListAsked, place: ListPlace) -> str:
     """The token of the page that begins at a place."""
     body = json.dumps([_VERSION, place.now, *place.after], ensure_ascii=False, separators=(",", ":")).encode()
-    return _text(_digest(asked, body) + body)
+    return sealer.seal(PAGE, _digest(asked) + body)
 
 
-def decode_page(asked: ListAsked, token: str, kinds: Sequence[FieldKind]) -> ListPlace:
+def decode_page(sealer: Sealer, asked: ListAsked, token: str, kinds: Sequence[FieldKind]) -> ListPlace:
     """Where the page begins.
 
     Args:
+        sealer: of the account.
         asked: what is asked for now; the page before must have been asked for the same.
         token: of the page before.
         kinds: of the values of its place.
@@ -75,11 +74,11 @@ def decode_page(asked: ListAsked, token: str, kinds: Sequence[FieldKind]) -> Lis
     if len(token) > PAGE_TOKEN_CHARS_MAX:
         raise PageTokenInvalid
     try:
-        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        body = sealed[_DIGEST_BYTES:]
-        known = sealed[:_DIGEST_BYTES] == _digest(asked, body) and token == _text(sealed)
-        found = json.loads(body) if known else None
-    except (binascii.Error, ValueError, RecursionError):
+        sealed = sealer.unseal(PAGE, token)
+        if sealed is None or sealed[:_DIGEST_BYTES] != _digest(asked):
+            raise PageTokenInvalid
+        found = json.loads(sealed[_DIGEST_BYTES:])
+    except (RetiredKey, ValueError, RecursionError):
         raise PageTokenInvalid from None
     if not isinstance(found, list) or len(found) != 2 + len(kinds) or found[0] != _VERSION:
         raise PageTokenInvalid
@@ -89,13 +88,9 @@ def decode_page(asked: ListAsked, token: str, kinds: Sequence[FieldKind]) -> Lis
     return ListPlace(now, tuple(after))
 
 
-def _text(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
-
-
-def _digest(asked: ListAsked, body: bytes) -> bytes:
+def _digest(asked: ListAsked) -> bytes:
     question = json.dumps([asked.name, asked.account_id, asked.filter, asked.order_by]).encode()
-    return blake2b(body, digest_size=_DIGEST_BYTES, key=blake2b(question, digest_size=32).digest()).digest()
+    return blake2b(question, digest_size=_DIGEST_BYTES).digest()
 
 
 def _fits(value: Any, kind: FieldKind) -> bool:

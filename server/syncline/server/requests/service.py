@@ -66,7 +66,7 @@ class SyncRequestServicer(sync_request_service_pb2_grpc.SyncRequestServiceServic
     ) -> sync_request_service_pb2.ListSyncRequestsResponse:
         """See the contract."""
         del context
-        return await list_requests(self._env, requests_page(request, self._env.account_id))
+        return await list_requests(self._env, requests_page(self._env, request))
 
     async def CancelSyncRequest(  # noqa: N802  the contract's name
         self, request: sync_request_service_pb2.CancelSyncRequestRequest, context: CallContext

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from syncline.data.schema_differences import SchemaDifference
+from syncline.server.acts import act_of_caller
 from syncline.server.convert_schema import schema_from_message, schema_message
 from syncline.server.environment import Environment
 from syncline.server.interceptors.context import CallContext
@@ -24,7 +25,8 @@ class SchemaServicer(schema_service_pb2_grpc.SchemaServiceServicer):
         """See the contract."""
         del context
         env, wanted = self._env, schema_from_message(request.schema)
-        schema, found = await env.threads.run(apply_schema, env.store, env.account_id, wanted)
+        act = act_of_caller("schema.apply", "schema")
+        schema, found = await env.threads.run(apply_schema, env.store, env.account_id, wanted, act=act)
         return schema_service_pb2.ApplySchemaResponse(schema=schema_message(schema), differences=_messages(found))
 
     async def DiffSchema(  # noqa: N802  the contract's name

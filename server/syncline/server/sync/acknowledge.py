@@ -11,6 +11,8 @@ from opentelemetry import trace
 from syncline.data import metrics, telemetry
 from syncline.server import tokens
 from syncline.server.environment import Environment, now_us
+from syncline.server.identity.caller import current_caller
+from syncline.server.identity.visible import read_visible_schema, visible_refusals
 from syncline.server.telemetry.instruments import histogram
 from syncline.storage.models import AckOutcome, Refusal, Rejection
 
@@ -37,16 +39,20 @@ async def acknowledge(
         ResyncRequired: the device has expired.
         LimitReached: too many gaps or rejections would be left.
     """
-    keys = [tokens.decode_ack_key(key) for key in ack_keys]
+    sealer = env.sealer(device_uuid)
+    keys = [tokens.decode_ack_key(sealer, key) for key in ack_keys]
     known = [key for key in keys if key is not None]
+    taken_up = await env.threads.run(_visible, env, refusals)
     intervals = [interval for key in known for interval in key.intervals]
-    outcome = await env.threads.run(
+    loading = env.first_syncs.is_loading((env.account_id, device_uuid))
+    run = env.threads.run_for_first_sync if loading else env.threads.run
+    outcome = await run(
         env.store.acknowledge,
         env.account_id,
         device_uuid,
         intervals,
         [item for key in known for item in key.redelivered],
-        refusals,
+        taken_up,
         now=now_us(),
     )
     env.notifier.acknowledged(env.account_id, device_uuid)
@@ -54,12 +60,18 @@ async def acknowledge(
     for written_at in env.windows.taken(env.account_id, device_uuid, news):
         _LATENCY.record(max(0, now_us() - written_at) / 1_000_000)
     taken = _count_taken(known, outcome)
-    stale = len(keys) - taken + outcome.refusals_taken.count(False)
+    stale = len(keys) - taken + len(refusals) - outcome.refusals_taken.count(True)
     span = trace.get_current_span()
     span.set_attribute(telemetry.ACKNOWLEDGED, taken)
     span.set_attribute(telemetry.STALE, stale)
     span.set_attribute(telemetry.REFUSED, len(refusals))
     return Acknowledged(acknowledged=taken, stale=stale, rejections=outcome.rejections)
+
+
+def _visible(env: Environment, refusals: Sequence[Refusal]) -> Sequence[Refusal]:
+    if not refusals or current_caller().buckets is None:
+        return refusals
+    return visible_refusals(read_visible_schema(env), refusals)
 
 
 def _count_taken(keys: Iterable[tokens.AckKey], outcome: AckOutcome) -> int:

@@ -51,6 +51,7 @@ def _fetch(env: Environment, device_uuid: UUID, session_id: str, page_size: int)
     )
     cutter = PageCutter(
         session,
+        env.sealer(device_uuid),
         page_size=page_size,
         item_ack_keys=True,
         pages_before=session.fetched.pages,

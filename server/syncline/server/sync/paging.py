@@ -11,6 +11,7 @@ from typing import NamedTuple
 from syncline.server import tokens
 from syncline.server.convert_queue import checkpoint, failed_object, feed_position
 from syncline.server.limits import PAGE_BYTES_MAX, PAGE_REDELIVERED_MAX, PAGE_SEGMENTS_MAX
+from syncline.server.token_keys import Sealer
 from syncline.storage.identity import item_digest
 from syncline.storage.models import AckInterval, AckRedelivered, Feed, FeedItem, QueueRead, Session, SessionFeed
 from syncline.v1 import frame_pb2, queue_pb2
@@ -54,6 +55,7 @@ class PageCutter:
     def __init__(
         self,
         session: Session,
+        sealer: Sealer,
         *,
         page_size: int,
         item_ack_keys: bool,
@@ -61,6 +63,7 @@ class PageCutter:
         announced: Mapping[Feed, int] | None = None,
     ) -> None:
         """Begin behind `pages_before` pages, which announced the feeds up to `announced`."""
+        self._sealer = sealer
         self._feeds: dict[Feed, SessionFeed] = {feed.position.feed: feed for feed in session.feeds}
         self._announced = {name: feed.start for name, feed in self._feeds.items()} | dict(announced or {})
         self._page_size = page_size
@@ -103,7 +106,7 @@ class PageCutter:
                 intervals.append(AckInterval(epoch, self._announced[span.feed], span.to_revision))
                 self._announced[span.feed] = span.to_revision
         if intervals or redelivered:
-            page.page_ack_key = tokens.encode_ack_key(intervals, redelivered)
+            page.page_ack_key = tokens.encode_ack_key(self._sealer, intervals, redelivered)
         if self._pages == 1:
             page.failed_objects.extend(map(failed_object, read.rejections))
         self._items_left = max(0, self._items_left - page.count)
@@ -122,7 +125,7 @@ class PageCutter:
         else:
             moved = {span.feed: span.to_revision for span in spans if not span.redelivered}
             positions = [(self._feeds[feed].position, revision) for feed, revision in moved.items()]
-        page.feeds.extend(feed_position(position, epoch, revision) for position, revision in positions)
+        page.feeds.extend(feed_position(self._sealer, position, epoch, revision) for position, revision in positions)
 
     def _segment(self, span: _Span) -> queue_pb2.Segment:
         start = self._announced[span.feed]
@@ -133,7 +136,7 @@ class PageCutter:
             epoch = self._feeds[span.feed].position.epoch
             above = start
             for revision in segment.revisions:
-                segment.item_ack_keys.append(tokens.encode_item_ack_key(epoch, above, revision))
+                segment.item_ack_keys.append(tokens.encode_item_ack_key(self._sealer, epoch, above, revision))
                 above = revision
         return segment
 
@@ -141,7 +144,8 @@ class PageCutter:
         segment = _segment(span)
         segment.redelivered = True
         if self._item_ack_keys:
-            segment.item_ack_keys.extend(tokens.encode_ack_key((), (_ack_redelivered(item),)) for item in span.items)
+            again = ((_ack_redelivered(item),) for item in span.items)
+            segment.item_ack_keys.extend(tokens.encode_ack_key(self._sealer, (), each) for each in again)
         return segment
 
     def _end(self, span: _Span) -> PageEnd:

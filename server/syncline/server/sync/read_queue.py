@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from syncline.server.sync.page_spans import page_span
 from syncline.server.sync.paging import PageCutter
 from syncline.server.sync.window import AckWindow
 from syncline.server.telemetry.instruments import counter, histogram
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import StreamSuperseded
 from syncline.storage.identity import random_id
 from syncline.storage.models import Feed, QueueRead, Session
@@ -50,6 +52,7 @@ async def read_queue(
         SessionNotFound, SessionExpired: there is no such session to read.
         StreamSuperseded: a newer stream of the device was opened.
         ResyncRequired: the device may not go on from where it is.
+        DeviceDisabled, DeviceWiped, DeviceNotFound: somebody decided so meanwhile.
         AckOverdue: the device does not acknowledge what it gets.
         Draining: the server is stopping.
     """
@@ -65,7 +68,8 @@ async def read_queue(
     )
     stream_id = random_id()
     with env.notifier.listen(env.account_id, device_uuid, stream_id) as listener:
-        await env.threads.run(env.store.open_stream, env.account_id, device_uuid, stream_id=stream_id)
+        run = env.threads.run_for_first_sync if is_first_sync(env, session) else env.threads.run
+        await run(env.store.open_stream, env.account_id, device_uuid, stream_id=stream_id)
         env.notifier.stream_opened(env.account_id, device_uuid, stream_id)
         stream = _Stream(env, device_uuid, session, request, listener)
         try:
@@ -75,6 +79,11 @@ async def read_queue(
                     del page  # an idle stream would hold its last page
         finally:
             stream.close()
+
+
+def is_first_sync(env: Environment, session: Session) -> bool:
+    """Has the session so much to bring that others must not wait for it?"""
+    return session.total_count > env.settings.first_sync_items
 
 
 class _Stream:
@@ -88,12 +97,16 @@ class _Stream:
         self._session = session
         self._follow = request.follow
         self._listener = listener
-        self._cutter = PageCutter(session, page_size=request.page_size, item_ack_keys=request.item_ack_keys)
+        self._cutter = PageCutter(
+            session, env.sealer(device_uuid), page_size=request.page_size, item_ack_keys=request.item_ack_keys
+        )
         self._window = AckWindow(env.settings.pages_in_flight)
         self._account_id = env.account_id
         env.windows.open(self._account_id, device_uuid, self._window)
         self._cursors: dict[Feed, int] = {}
         self._redeliver_after: tuple[str, str] | None = ("", "")
+        self._first_sync = env.first_syncs.join((env.account_id, device_uuid)) if is_first_sync(env, session) else None
+        """None: it is none, or is over."""
         self._ahead: asyncio.Future[QueueRead] | None = None
         self._clock = asyncio.get_running_loop().time
         self._upkeep_seconds = min(_UPKEEP_SECONDS_MAX, env.settings.session_minutes * 60 / 4)
@@ -110,6 +123,7 @@ class _Stream:
         self._env.windows.close(self._account_id, self._device_uuid, self._window)
         if self._ahead is not None:
             self._ahead.cancel()
+        self._end_first_sync()
 
     async def pages(self) -> AsyncGenerator[queue_pb2.QueuePage, None]:
         """Read, cut, send; the next read is under way while the pages of one are sent."""
@@ -142,6 +156,10 @@ class _Stream:
                 _ITEMS.add(page.message.count, _BY_STREAM)
             with page_span(page):
                 yield page.message
+            if self._first_sync is not None:
+                self._first_sync.note_progress()
+        if read.complete:
+            self._end_first_sync()
         self._is_live = self._is_live or read.complete
         self._news_at = None
 
@@ -152,18 +170,28 @@ class _Stream:
             self._news_at = None
 
     def _start_read(self) -> asyncio.Future[QueueRead]:
-        settings = self._env.settings
-        return self._env.threads.start(
-            self._env.store.read_queue,
-            self._env.account_id,
+        env = self._env
+        read = partial(
+            env.store.read_queue,
+            self._account_id,
             self._device_uuid,
             self._session,
             dict(self._cursors),
-            max_items=settings.read_items,
-            max_bytes=settings.read_bytes,
+            max_items=env.settings.read_items,
+            max_bytes=env.settings.read_bytes,
             stream_id=self._listener.stream_id,
             redeliver_after=self._redeliver_after,
         )
+        if self._first_sync is None:
+            return env.threads.start(read)
+        reading = self._first_sync.read(lambda: env.threads.run_for_first_sync(read))
+        return asyncio.create_task(reading, name="read a first sync")
+
+    def _end_first_sync(self) -> None:
+        """Let the next one begin."""
+        if self._first_sync is not None:
+            self._first_sync.leave()
+            self._first_sync = None
 
     def _pass(self, read: QueueRead) -> None:
         """Let the next read begin behind this one."""
@@ -219,6 +247,7 @@ class _Stream:
         if self._listener.challenged:
             self._listener.challenged = False
             device = await self._env.threads.run(self._env.store.get_device, self._env.account_id, self._device_uuid)
+            check_access(device, await self._env.threads.run(self._env.store.get_head, self._env.account_id))
             if device.stream_id != self._listener.stream_id:
                 raise StreamSuperseded("a newer stream of this device took over")
 

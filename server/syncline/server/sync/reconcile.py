@@ -8,12 +8,14 @@ from hashlib import blake2b
 from uuid import UUID
 
 from syncline.server.environment import Environment
+from syncline.server.identity.visible import read_visible_schema
 from syncline.server.limits import (
     RANGE_ENTRIES_MAX,
     RECONCILE_BYTES_MAX,
     RECONCILE_ENTRY_BYTES_MAX,
     RECONCILE_READ_MAX,
 )
+from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.models import KeyRange, RangeEntry, RangeRows, Record
 from syncline.v1 import upload_pb2
 
@@ -52,6 +54,8 @@ async def reconcile(env: Environment, device_uuid: UUID, asked: Reconciliation) 
 
 
 def _reconcile(env: Environment, device_uuid: UUID, asked: Reconciliation) -> upload_pb2.ReconcileResponse:
+    if read_visible_schema(env).object_type(asked.object_type) is None:
+        raise ObjectTypeNotFound(asked.object_type)
     # The ranges are read last: that weighs the device's grants, for the records, too.
     records = _read_records(env, asked)
     rows = env.store.read_ranges(

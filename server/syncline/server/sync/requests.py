@@ -9,6 +9,7 @@ from syncline.server import limits, tokens
 from syncline.server.sync.list_conflicts import ConflictPage, ConflictQuery
 from syncline.server.sync.read_queue import ReadQueue
 from syncline.server.sync.reconcile import AskedRange, Reconciliation
+from syncline.server.token_keys import Sealer
 from syncline.server.violations import Violations
 from syncline.storage.models import Feed, KeyRange, OpenQueue, Refusal, Told
 from syncline.v1 import queue_pb2, sync_service_pb2, upload_pb2
@@ -17,14 +18,14 @@ _REVISION_MAX = (1 << 63) - 1
 _HASH_BYTES = 16
 
 
-def open_queue(request: sync_service_pb2.StartSessionRequest, *, now: int, expire_at: int) -> OpenQueue:
+def open_queue(request: sync_service_pb2.StartSessionRequest, sealer: Sealer, *, now: int, expire_at: int) -> OpenQueue:
     """Raise `InvalidRequest` unless every field keeps its rule."""
     found = Violations()
     if found.count("scopes", len(request.scopes), limits.SCOPES_MAX):
         for index, scope in enumerate(request.scopes):
             found.text(f"scopes[{index}]", scope, limits.SCOPE_CHARS_MAX, required=True)
     buckets = _buckets(request.filters, found)
-    told = _told(request.positions, found)
+    told = _told(request.positions, sealer, found)
     refused = _refusals("refused", request.refused, found)
     for name in ("name", "version", "platform"):
         found.text(f"client.{name}", getattr(request.client, name), limits.CLIENT_INFO_CHARS_MAX)
@@ -76,7 +77,7 @@ def acknowledgements(request: sync_service_pb2.AcknowledgeRequest) -> tuple[list
     return list(request.ack_keys), refusals
 
 
-def conflict_page(request: upload_pb2.ListConflictsRequest, device_uuid: UUID) -> ConflictPage:
+def conflict_page(request: upload_pb2.ListConflictsRequest, device_uuid: UUID, sealer: Sealer) -> ConflictPage:
     """Raise `InvalidRequest` unless every field keeps its rule."""
     found = Violations()
     found.text("object_type", request.object_type, limits.OBJECT_TYPE_CHARS_MAX)
@@ -94,7 +95,7 @@ def conflict_page(request: upload_pb2.ListConflictsRequest, device_uuid: UUID) -
     )
     before_id = None
     if request.page_token:
-        before_id = tokens.decode_conflicts_page(request.page_token, query.digest())
+        before_id = tokens.decode_conflicts_page(sealer, request.page_token, query.digest())
         if before_id is None:
             found.add("page_token", "must be as the answer before gave it, with the other fields the same")
     found.raise_if_any()
@@ -150,7 +151,7 @@ def _buckets(filters: Iterable[sync_service_pb2.FeedFilter], found: Violations) 
     return wanted
 
 
-def _told(positions: Iterable[queue_pb2.FeedPosition], found: Violations) -> tuple[Told, ...]:
+def _told(positions: Iterable[queue_pb2.FeedPosition], sealer: Sealer, found: Violations) -> tuple[Told, ...]:
     positions = list(positions)
     told: dict[Feed, Told] = {}
     if not found.count("positions", len(positions), limits.POSITIONS_MAX):
@@ -162,7 +163,7 @@ def _told(positions: Iterable[queue_pb2.FeedPosition], found: Violations) -> tup
         feed = Feed(position.scope, position.bucket)
         if feed in told:
             found.add(path, "the feed has a position already")
-        token = tokens.decode_position(feed, position.position)
+        token = tokens.decode_position(sealer, feed, position.position)
         if token is None:
             found.add(f"{path}.position", "must be a position as a page or StartSession gave it")
         else:

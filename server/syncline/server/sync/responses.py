@@ -8,12 +8,13 @@ from syncline.server.convert_queue import checkpoint, failed_object, feed_positi
 from syncline.server.limits import PAGE_SIZE_DEFAULT
 from syncline.server.sync.acknowledge import Acknowledged
 from syncline.server.sync.start_session import SessionStarted
+from syncline.server.token_keys import Sealer
 from syncline.server.tokens import store_epoch_text
 from syncline.storage.models import Session
 from syncline.v1 import sync_service_pb2
 
 
-def session_started(started: SessionStarted, account_id: str) -> sync_service_pb2.StartSessionResponse:
+def session_started(started: SessionStarted, account_id: str, sealer: Sealer) -> sync_service_pb2.StartSessionResponse:
     """The session; or, if there is nothing new, the checkpoint at which the device stands."""
     opened = started.opened
     response = sync_service_pb2.StartSessionResponse(
@@ -29,7 +30,7 @@ def session_started(started: SessionStarted, account_id: str) -> sync_service_pb
     else:
         response.checkpoint.CopyFrom(checkpoint(opened.head))
         response.feeds.extend(
-            feed_position(feed.position, opened.head.store_epoch, opened.head.revision) for feed in opened.feeds
+            feed_position(sealer, feed.position, opened.head.store_epoch, opened.head.revision) for feed in opened.feeds
         )
     return response
 

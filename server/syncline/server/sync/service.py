@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from syncline.server.acts import act_of_caller
 from syncline.server.convert_schema import schema_message
 from syncline.server.devices import Devices
 from syncline.server.environment import Environment, now_us
 from syncline.server.interceptors.context import CallContext
 from syncline.server.sync import requests, responses
 from syncline.server.sync.acknowledge import acknowledge
+from syncline.server.sync.device_schema import schema_of_device
 from syncline.server.sync.fetch_queue import fetch_queue
 from syncline.server.sync.list_conflicts import list_conflicts
 from syncline.server.sync.read_queue import read_queue
@@ -33,11 +35,12 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
         self, request: sync_service_pb2.StartSessionRequest, context: CallContext
     ) -> sync_service_pb2.StartSessionResponse:
         """See the contract."""
-        device_uuid = await self._devices.identify(context)
+        device_uuid = await self._devices.identify(context, anew=True)
         now = now_us()
-        wanted = requests.open_queue(request, now=now, expire_at=self._env.session_end(now))
+        sealer = self._env.sealer(device_uuid)
+        wanted = requests.open_queue(request, sealer, now=now, expire_at=self._env.session_end(now))
         started = await start_session(self._env, device_uuid, wanted)
-        return responses.session_started(started, self._env.account_id)
+        return responses.session_started(started, self._env.account_id, sealer)
 
     async def ReadQueue(  # noqa: N802  the contract's name
         self, request: sync_service_pb2.ReadQueueRequest, context: CallContext
@@ -80,7 +83,9 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     ) -> upload_pb2.ListConflictsResponse:
         """See the contract."""
         device_uuid = await self._devices.identify(context)
-        return await list_conflicts(self._env, requests.conflict_page(request, device_uuid))
+        return await list_conflicts(
+            self._env, requests.conflict_page(request, device_uuid, self._env.sealer(device_uuid))
+        )
 
     async def Reconcile(  # noqa: N802  the contract's name
         self, request: upload_pb2.ReconcileRequest, context: CallContext
@@ -89,11 +94,20 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
         device_uuid = await self._devices.identify(context)
         return await reconcile(self._env, device_uuid, requests.reconciliation(request))
 
+    async def ConfirmWipe(  # noqa: N802  the contract's name
+        self, request: sync_service_pb2.ConfirmWipeRequest, context: CallContext
+    ) -> sync_service_pb2.ConfirmWipeResponse:
+        """See the contract."""
+        device_uuid, env = await self._devices.identify(context), self._env
+        act = act_of_caller("device.wiped", str(device_uuid), given_up=str(request.given_up))
+        await env.threads.run(env.store.confirm_wipe, env.account_id, device_uuid, act=act)
+        return sync_service_pb2.ConfirmWipeResponse()
+
     async def GetSchema(  # noqa: N802  the contract's name
         self, request: sync_service_pb2.GetSchemaRequest, context: CallContext
     ) -> sync_service_pb2.GetSchemaResponse:
         """See the contract."""
-        await self._devices.identify(context)
-        schema = await self._env.threads.run(self._env.store.read_schema, self._env.account_id)
+        device_uuid = await self._devices.identify(context)
+        schema = await self._env.threads.run(schema_of_device, self._env, device_uuid)
         known = request.known_version == schema.version
         return sync_service_pb2.GetSchemaResponse(schema=None if known else schema_message(schema))

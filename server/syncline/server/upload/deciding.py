@@ -11,6 +11,7 @@ from opentelemetry import trace
 
 from syncline.data import telemetry
 from syncline.server.environment import Environment, now_us
+from syncline.server.identity.visible import read_visible_schema
 from syncline.server.upload.answer_counts import count_answers
 from syncline.server.upload.answers import upload_response
 from syncline.server.upload.changes import check_request, read_changes
@@ -86,13 +87,19 @@ class StreamDecider:
         if request.changes:
             self._last_seq = request.changes[-1].change_seq
         now = now_us()
-        rules = self._rules.rules(self._env.store.read_schema(self._env.account_id))
+        rules = self._rules.rules(read_visible_schema(self._env))
         read = read_changes(request.changes, rules, now=now)
+        limits, account_id = self._env.stored_limits, self._env.account_id
+        full = bool(read.inserts) and limits.is_full(account_id)
+        if not full:
+            limits.note_new(account_id, len(read.inserts))
         return ReadMessage(
             store_epoch=self._store_epoch,
             settled_through=request.settled_through,
             changes=read.changes,
-            judge=BatchJudge(rules, self._env.resolvers, read.inserts, now=now),
+            judge=BatchJudge(
+                rules, self._env.resolvers, read.inserts, now=now, full=limits.records_rule if full else ""
+            ),
             now=now,
         )
 

@@ -29,7 +29,7 @@ class BatchJudge:
     """Decides the changes of one batch; it is a `syncline.storage.contract.uploads.Judge`."""
 
     def __init__(
-        self, rules: SchemaRules, resolvers: Resolvers, inserts: Mapping[int, RecordWrite], *, now: int
+        self, rules: SchemaRules, resolvers: Resolvers, inserts: Mapping[int, RecordWrite], *, now: int, full: str = ""
     ) -> None:
         """Decide by these rules.
 
@@ -38,7 +38,9 @@ class BatchJudge:
             resolvers: by name.
             inserts: by change_seq, what an INSERT comes to if there is no such record.
             now: when the records count as modified: the device's clock is not asked.
+            full: why no record may be made that is not there; empty: it may.
         """
+        self._full = full
         self._rules = rules
         self._resolvers = resolvers
         self._inserts = inserts
@@ -54,6 +56,8 @@ class BatchJudge:
         resolver = resolver_of(rules.kind, self._resolvers)
         try:
             ruling = judge(rules.kind, change.key, change.content, record, news=news, resolver=resolver)
+            if self._full and record is None and ruling.verdict is not _REJECTED and ruling.result is not None:
+                return Decision(_REJECTED, refusal=refusal("LIMIT_REACHED", self._full))
             if ruling.verdict is _REJECTED:
                 refused = refusal(ruling.reason, ruling.explanation, "key" if ruling.reason == "KEY_TAKEN" else "")
                 write = None

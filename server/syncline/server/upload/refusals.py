@@ -25,6 +25,7 @@ REFUSAL_CODES: Final[Mapping[str, StatusCode]] = {
     "CONFLICT_REFUSED": StatusCode.FAILED_PRECONDITION,
     "RESOLVER_FAILED": StatusCode.FAILED_PRECONDITION,
     "STORE_REFUSED": StatusCode.FAILED_PRECONDITION,
+    "LIMIT_REACHED": StatusCode.RESOURCE_EXHAUSTED,
 }
 """The code of each reason for which a change is rejected: names of `syncline.v1.ErrorReason`."""
 

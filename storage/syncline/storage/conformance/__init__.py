@@ -31,6 +31,7 @@ import pytest
 
 THEMES = (
     "accounts",
+    "api_keys",
     "schemas",
     "records",
     "feed_order",
@@ -68,6 +69,9 @@ THEMES = (
     "parent_histories",
     "diagnostics",
     "trace_contexts",
+    "managed_devices",
+    "audit",
+    "server_secrets",
     "statistics",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{theme}" for theme in THEMES))

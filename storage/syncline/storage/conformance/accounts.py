@@ -50,6 +50,7 @@ class AccountConformance:
             lambda: store.count_records(account_id),
             lambda: store.register_device(account_id, device_uuid, now=1),
             lambda: store.get_device(account_id, device_uuid),
+            lambda: store.count_devices(account_id),
             lambda: store.list_grants(account_id, device_uuid),
             lambda: store.open_queue(account_id, device_uuid, opening()),
             lambda: store.acknowledge(account_id, device_uuid, [], [], [], now=1),

@@ -6,7 +6,9 @@ import pytest
 
 from syncline.storage.conformance.accounts import AccountConformance
 from syncline.storage.conformance.acknowledgements import AcknowledgementConformance
+from syncline.storage.conformance.api_keys import ApiKeyConformance
 from syncline.storage.conformance.atomicity import AtomicityConformance
+from syncline.storage.conformance.audit import AuditConformance
 from syncline.storage.conformance.batches_of_parents import BatchOfParentConformance
 from syncline.storage.conformance.buckets import BucketConformance
 from syncline.storage.conformance.checkpoints import CheckpointConformance
@@ -19,6 +21,7 @@ from syncline.storage.conformance.diagnostics import DiagnosticsConformance
 from syncline.storage.conformance.enrollments import EnrollmentConformance
 from syncline.storage.conformance.feed_order import FeedOrderConformance
 from syncline.storage.conformance.isolation import IsolationConformance
+from syncline.storage.conformance.managed_devices import ManagedDeviceConformance
 from syncline.storage.conformance.names import NameConformance
 from syncline.storage.conformance.numbers import NumberConformance
 from syncline.storage.conformance.parent_histories import ParentHistoryConformance
@@ -33,6 +36,7 @@ from syncline.storage.conformance.request_lists import RequestListConformance
 from syncline.storage.conformance.row_batches import RowBatchConformance
 from syncline.storage.conformance.schedules import ScheduleConformance
 from syncline.storage.conformance.schemas import SchemaConformance
+from syncline.storage.conformance.server_secrets import ServerSecretConformance
 from syncline.storage.conformance.sessions import SessionConformance
 from syncline.storage.conformance.statistics import StatisticsConformance
 from syncline.storage.conformance.sweeping import SweepConformance
@@ -49,6 +53,7 @@ from syncline.storage.contract import Store
 
 class StoreConformance(
     AccountConformance,
+    ApiKeyConformance,
     SchemaConformance,
     RecordConformance,
     FeedOrderConformance,
@@ -86,6 +91,9 @@ class StoreConformance(
     ParentHistoryConformance,
     DiagnosticsConformance,
     TraceContextConformance,
+    ManagedDeviceConformance,
+    AuditConformance,
+    ServerSecretConformance,
     StatisticsConformance,
 ):
     """The whole suite. It asks for a fixture `store`, of any scope."""

@@ -19,6 +19,8 @@ from typing import Protocol
 
 from syncline.storage.contract.accounts import AccountStore
 from syncline.storage.contract.acknowledgements import AcknowledgementStore
+from syncline.storage.contract.api_keys import ApiKeyStore
+from syncline.storage.contract.audit import AuditStore
 from syncline.storage.contract.collection import CollectionStore
 from syncline.storage.contract.devices import DeviceStore
 from syncline.storage.contract.diagnostics import DiagnosticsStore
@@ -27,6 +29,7 @@ from syncline.storage.contract.queue import QueueStore
 from syncline.storage.contract.reconciling import ReconcileStore
 from syncline.storage.contract.records import RecordStore
 from syncline.storage.contract.schemas import SchemaStore
+from syncline.storage.contract.server_secrets import ServerSecretStore
 from syncline.storage.contract.statistics import StatisticsStore
 from syncline.storage.contract.sync_requests import RowWriter, SyncRequestStore, WorkStore
 from syncline.storage.contract.uploads import Judge, UploadStore
@@ -34,6 +37,8 @@ from syncline.storage.contract.uploads import Judge, UploadStore
 __all__ = [
     "AccountStore",
     "AcknowledgementStore",
+    "ApiKeyStore",
+    "AuditStore",
     "CollectionStore",
     "DeviceStore",
     "DiagnosticsStore",
@@ -45,6 +50,7 @@ __all__ = [
     "RowWriter",
     "ScheduleStore",
     "SchemaStore",
+    "ServerSecretStore",
     "StatisticsStore",
     "Store",
     "SyncRequestStore",
@@ -56,6 +62,8 @@ __all__ = [
 class Store(
     AccountStore,
     AcknowledgementStore,
+    AuditStore,
+    ApiKeyStore,
     CollectionStore,
     DeviceStore,
     DiagnosticsStore,
@@ -65,6 +73,7 @@ class Store(
     RecordStore,
     ScheduleStore,
     SchemaStore,
+    ServerSecretStore,
     StatisticsStore,
     SyncRequestStore,
     UploadStore,

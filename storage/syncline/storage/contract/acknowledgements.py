@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from syncline.storage.audit_models import Act
 from syncline.storage.models import (
     AckInterval,
     AckOutcome,
@@ -57,5 +58,7 @@ class AcknowledgementStore(Protocol):
     def list_rejections(self, account_id: str, device_uuid: UUID) -> list[Rejection]:
         """The device's rejections, by object type and key."""
 
-    def put_back(self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]]) -> int:
+    def put_back(
+        self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]], *, act: Act | None = None
+    ) -> int:
         """Make parked items wait for redelivery again with a count of 0, by (object type, key). How many were."""

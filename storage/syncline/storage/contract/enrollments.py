@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from syncline.storage.audit_models import Act
 from syncline.storage.request_models import Enrollment, NewRequest, SyncRequest
 
 
@@ -11,7 +12,7 @@ class EnrollmentStore(Protocol):
     """Enrollments by their id."""
 
     def put_enrollment(
-        self, account_id: str, enrollment: Enrollment, *, expected_modified_at: int | None
+        self, account_id: str, enrollment: Enrollment, *, expected_modified_at: int | None, act: Act | None = None
     ) -> Enrollment:
         """Store a new enrollment, or replace one as it was at `expected_modified_at` (None: it must be new).
 
@@ -30,7 +31,7 @@ class EnrollmentStore(Protocol):
     def list_enrollments(self, account_id: str) -> list[Enrollment]:
         """All of the account, by name."""
 
-    def remove_enrollment(self, account_id: str, enrollment_id: str) -> None:
+    def remove_enrollment(self, account_id: str, enrollment_id: str, *, act: Act | None = None) -> None:
         """Remove the enrollment and what is known of its sources; its requests and records stay.
 
         Raises:

@@ -15,3 +15,6 @@ class StatisticsStore(Protocol):
 
         What it costs is bounded, however much there is: see the limits in `syncline.storage.statistics_models`.
         """
+
+    def read_clock(self) -> int:
+        """The time of the machine that the database runs on, in microseconds since the Unix epoch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncline.data.schema import Schema
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import SchemaChanged
 from syncline.storage.identity import random_id
 from syncline.storage.limits import check_text
@@ -47,7 +48,7 @@ class MemoryAccounts(MemoryState):
         with self._transaction(account_id) as account:
             return account.schema
 
-    def write_schema(self, account_id: str, schema: Schema, *, expected_version: int) -> Schema:
+    def write_schema(self, account_id: str, schema: Schema, *, expected_version: int, act: Act | None = None) -> Schema:
         """See `SchemaStore.write_schema`."""
         for kind in schema.object_types:
             check_text("object_type", kind.name)
@@ -56,6 +57,7 @@ class MemoryAccounts(MemoryState):
             if account.schema.version != expected_version:
                 raise SchemaChanged(f"the schema in force is version {account.schema.version}, not {expected_version}")
             account.schema = replace(schema, version=expected_version + 1)
+            account.note_act(act)
             scopes = {kind.name: kind.scope for kind in schema.object_types}
             for record in sorted(account.records.values(), key=lambda record: record.revision):
                 scope = scopes.get(record.object_type, record.scope)

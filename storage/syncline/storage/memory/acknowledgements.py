@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from syncline.storage.audit_models import Act
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import LimitReached, ResyncRequired
 from syncline.storage.identity import item_digest
 from syncline.storage.limits import GAPS_MAX, REJECTIONS_MAX, check_texts
@@ -43,6 +45,7 @@ class MemoryAcknowledgements(MemoryState):
             check_texts("rejections", (refusal.object_type, refusal.key, refusal.reason))
         with self._transaction(account_id) as account:
             device = account.device(device_uuid)
+            check_access(device.device, account.head)
             if device.device.state is DeviceState.EXPIRED:
                 raise ResyncRequired((), "the device was not seen for too long")
             call = _Call(account, device, self._max_rejections)
@@ -70,7 +73,9 @@ class MemoryAcknowledgements(MemoryState):
         with self._transaction(account_id) as account:
             return list(list_rejections(account.device(device_uuid).rejections))
 
-    def put_back(self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]]) -> int:
+    def put_back(
+        self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]], *, act: Act | None = None
+    ) -> int:
         """See `AcknowledgementStore.put_back`."""
         for item in items:
             check_texts("items", item)
@@ -81,6 +86,7 @@ class MemoryAcknowledgements(MemoryState):
                 row = rejections[item]
                 waiting = replace(row.rejection, count=0, parked=False)
                 rejections[item] = RejectionRow(waiting, row.feed, session_id="")
+            account.note_act(act)
             return len(parked)
 
 

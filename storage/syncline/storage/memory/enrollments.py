@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import EnrollmentBusy, EnrollmentChanged, NameTaken
 from syncline.storage.limits import check_text
 from syncline.storage.memory.state import MemoryState
@@ -13,7 +14,7 @@ class MemoryEnrollments(MemoryState):
     """`EnrollmentStore`."""
 
     def put_enrollment(
-        self, account_id: str, enrollment: Enrollment, *, expected_modified_at: int | None
+        self, account_id: str, enrollment: Enrollment, *, expected_modified_at: int | None, act: Act | None = None
     ) -> Enrollment:
         """See `EnrollmentStore.put_enrollment`."""
         check_enrollment(enrollment)
@@ -30,6 +31,7 @@ class MemoryEnrollments(MemoryState):
                 if other.name == enrollment.name and other.enrollment_id != enrollment.enrollment_id:
                     raise NameTaken(f"another enrollment has the name {enrollment.name!r}")
             account.enrollments[enrollment.enrollment_id] = kept
+            account.note_act(act)
             return kept
 
     def get_enrollment(self, account_id: str, enrollment_id: str) -> Enrollment:
@@ -43,7 +45,7 @@ class MemoryEnrollments(MemoryState):
         with self._transaction(account_id) as account:
             return sorted(account.enrollments.values(), key=lambda enrollment: enrollment.name)
 
-    def remove_enrollment(self, account_id: str, enrollment_id: str) -> None:
+    def remove_enrollment(self, account_id: str, enrollment_id: str, *, act: Act | None = None) -> None:
         """See `EnrollmentStore.remove_enrollment`."""
         check_text("enrollment_id", enrollment_id)
         with self._transaction(account_id) as account:
@@ -53,3 +55,4 @@ class MemoryEnrollments(MemoryState):
                     raise EnrollmentBusy(f"the sync request {row.request.request_id} has not ended")
             del account.enrollments[enrollment_id]
             account.sources.pop(enrollment_id, None)
+            account.note_act(act)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import ObjectTypeNotFound, ResyncRequired
 from syncline.storage.limits import check_ranges
 from syncline.storage.memory.state import MemoryState
@@ -29,6 +30,7 @@ class MemoryReconciling(MemoryState):
         check_ranges(object_type, bucket, ranges)
         with self._transaction(account_id) as account:
             device = account.device(device_uuid)
+            check_access(device.device, account.head)
             kind = account.schema.object_type(object_type)
             if kind is None:
                 raise ObjectTypeNotFound(object_type)

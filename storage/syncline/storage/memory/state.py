@@ -10,9 +10,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from syncline.data.schema import Schema
+from syncline.storage.api_key_models import ApiKey
+from syncline.storage.audit_models import Act, AuditEntry
 from syncline.storage.errors import AccountNotFound, DeviceNotFound, EnrollmentNotFound, RequestNotFound
+from syncline.storage.identity import random_id
 from syncline.storage.limits import check_text
-from syncline.storage.models import Device, Feed, Head, Position, Record, Rejection, Session
+from syncline.storage.models import Device, Feed, Head, Position, Record, Rejection, ServerSecret, Session
 from syncline.storage.request_models import Detail, Enrollment, NewRequest, SyncRequest, TypeCounts
 from syncline.storage.row_plan import KnownSource
 from syncline.storage.upload_models import Conflict, Receipt
@@ -113,10 +116,13 @@ class AccountState:
     sessions: dict[str, SessionRow] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     """In the order in which they were decided."""
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    """By prefix."""
     enrollments: dict[str, Enrollment] = field(default_factory=dict)
     requests: dict[str, RequestRow] = field(default_factory=dict)
     sources: dict[str | None, dict[ItemName, SourceState]] = field(default_factory=dict)
     """By enrollment, then by object type and source key."""
+    acts: list[AuditEntry] = field(default_factory=list)
 
     def device(self, device_uuid: UUID) -> DeviceRow:
         """The device's row, or `DeviceNotFound`."""
@@ -143,6 +149,11 @@ class AccountState:
         """The batches of a parent, in order."""
         rows = [row for row in self.requests.values() if row.request.parent_id == parent_id]
         return sorted(rows, key=lambda row: row.request.current_batch or 0)
+
+    def note_act(self, act: Act | None) -> None:
+        """Keep the act, if there is one."""
+        if act is not None:
+            self.acts.append(AuditEntry(random_id(), act))
 
     def next_revision(self) -> int:
         """Use up one revision."""
@@ -171,6 +182,8 @@ class MemoryState:
     def __init__(self, max_rejections: int) -> None:
         self._lock = Lock()
         self._accounts: dict[str, AccountState] = {}
+        self._secrets: dict[tuple[str, int], ServerSecret] = {}
+        """By purpose and number."""
         self._max_rejections = max_rejections
 
     @contextmanager

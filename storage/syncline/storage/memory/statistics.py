@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -25,14 +26,18 @@ from syncline.storage.statistics_models import (
 class MemoryStatistics(MemoryState):
     """`StatisticsStore`."""
 
+    def read_clock(self) -> int:
+        """See `StatisticsStore.read_clock`."""
+        return time.time_ns() // 1_000
+
     def read_statistics(self, *, now: int) -> Statistics:
         """See `StatisticsStore.read_statistics`."""
         with self._lock:
             accounts = [account for _, account in sorted(self._accounts.items())]
             looked = list(islice(_devices(accounts), DEVICES_MAX))
             in_touch = [(account, row) for account, row in looked if _standing(row, now) is DeviceStanding.IN_TOUCH]
-            lags = sorted(lag for account, row in in_touch if (lag := _lag(account, row)) is not None)
-            holes = [len(place.acked_beyond) for account, row in in_touch for place in _served(account, row)]
+            lags = sorted(lag for account, row in in_touch if (lag := lag_of(account, row)) is not None)
+            holes = [len(place.acked_beyond) for account, row in in_touch for place in served_positions(account, row)]
             counted = sorted(holes, reverse=True)[:HOLEY_MAX]
             parked = Counter(
                 kept.rejection.parked
@@ -82,15 +87,16 @@ def _count(standings: Iterator[DeviceStanding]) -> dict[DeviceStanding, int]:
     return {standing: found[standing] for standing in DeviceStanding}
 
 
-def _served(account: AccountState, row: DeviceRow) -> list[Position]:
+def served_positions(account: AccountState, row: DeviceRow) -> list[Position]:
+    """The device's positions in feeds whose scope has an object type."""
     scopes = {kind.scope for kind in account.schema.object_types}
     return [place for feed, place in row.positions.items() if feed.scope in scopes]
 
 
-def _lag(account: AccountState, row: DeviceRow) -> int | None:
+def lag_of(account: AccountState, row: DeviceRow) -> int | None:
     """Of the feed in which the device is furthest behind; None: it reads none."""
     lags = []
-    for place in _served(account, row):
+    for place in served_positions(account, row):
         rows = account.feed_rows(place.feed)
         lags.append(max(0, rows[-1].revision - place.acked_through) if rows else 0)
     return max(lags, default=None)
@@ -100,7 +106,7 @@ def _oldest_made(account: AccountState, in_touch: list[tuple[AccountState, Devic
     """When the first record and the first departure of each feed was made that one of these devices has not passed."""
     starts: dict[Feed, int] = {}
     for of_account, row in in_touch:
-        for place in _served(account, row) if of_account is account else ():
+        for place in served_positions(account, row) if of_account is account else ():
             start = max(place.acked_through, place.head_at_start)
             starts[place.feed] = min(start, starts.get(place.feed, start))
     for feed, start in starts.items():

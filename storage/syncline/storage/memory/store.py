@@ -6,6 +6,8 @@ from syncline.storage.contract import Store
 from syncline.storage.errors import InvalidValue
 from syncline.storage.memory.accounts import MemoryAccounts
 from syncline.storage.memory.acknowledgements import MemoryAcknowledgements
+from syncline.storage.memory.api_keys import MemoryApiKeys
+from syncline.storage.memory.audit import MemoryAudit
 from syncline.storage.memory.collection import MemoryCollection
 from syncline.storage.memory.devices import MemoryDevices
 from syncline.storage.memory.diagnostics import MemoryDiagnostics
@@ -15,6 +17,7 @@ from syncline.storage.memory.reconciling import MemoryReconciling
 from syncline.storage.memory.records import MemoryRecords
 from syncline.storage.memory.request_collection import MemoryRequestCollection
 from syncline.storage.memory.scheduling import MemoryScheduling
+from syncline.storage.memory.server_secrets import MemoryServerSecrets
 from syncline.storage.memory.statistics import MemoryStatistics
 from syncline.storage.memory.sync_requests import MemorySyncRequests
 from syncline.storage.memory.uploads import MemoryUploads
@@ -23,8 +26,10 @@ from syncline.storage.memory.working import MemoryWorking
 
 class MemoryStore(
     MemoryAccounts,
+    MemoryApiKeys,
     MemoryRecords,
     MemoryDevices,
+    MemoryAudit,
     MemoryQueue,
     MemoryAcknowledgements,
     MemoryUploads,
@@ -36,6 +41,7 @@ class MemoryStore(
     MemorySyncRequests,
     MemoryWorking,
     MemoryDiagnostics,
+    MemoryServerSecrets,
     MemoryStatistics,
 ):
     """The whole contract in memory. Not durable: a process's end is its end."""

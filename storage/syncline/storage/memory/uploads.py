@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from syncline.storage.contract.uploads import Judge
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import ObjectTypeNotFound
 from syncline.storage.limits import check_batch, check_frames, check_text
 from syncline.storage.memory.records import write_record
@@ -67,11 +68,12 @@ class MemoryUploads(MemoryState):
         check_text("object_type", object_type or "")
         check_text("key", key or "")
         with self._transaction(account_id) as account:
-            grants = account.device(device_uuid).grants
+            row = account.device(device_uuid)
+            check_access(row.device, account.head)
             found = [
                 entry
                 for entry in reversed(account.conflicts)
-                if (entry.bucket in grants if all_devices else entry.device_uuid == device_uuid)
+                if (entry.bucket in row.grants if all_devices else entry.device_uuid == device_uuid)
                 and object_type in {None, entry.object_type}
                 and key in {None, entry.key}
                 and (before_id is None or entry.conflict_id < before_id)

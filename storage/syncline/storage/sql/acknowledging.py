@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, update
 
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import LimitReached, ResyncRequired
 from syncline.storage.limits import GAPS_MAX, REJECTIONS_MAX, check_texts
 from syncline.storage.models import (
@@ -57,6 +58,7 @@ class SqlAcknowledging(SqlDevices, SqlFeeds, SqlPositions, SqlRejections, SqlSch
 
         def work(connection: Connection) -> AckOutcome:
             found = self._device_at_head(connection, account_id, device_uuid, lock=True)
+            check_access(found.device, found.head)
             if found.device.state is DeviceState.EXPIRED:
                 raise ResyncRequired((), "the device was not seen for too long")
             epochs = {interval.epoch for interval in intervals}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import AccountNotFound, DeviceNotFound
+from syncline.storage.identity import random_id
 from syncline.storage.limits import check_text
-from syncline.storage.models import Device, DeviceState, Head
+from syncline.storage.models import Device, DeviceAccess, DeviceState, Head
 from syncline.storage.sql.database import Database
-from syncline.storage.sql.tables import account_head, device
+from syncline.storage.sql.tables import account_head, audit_entry, device
 
 CONTACT_INTERVAL_US = 60_000_000
 """Contact, and the end of a session, are not written more often than this."""
@@ -83,6 +86,23 @@ class SqlBase:
             raise DeviceNotFound(f"there is no device {device_uuid}")
         return DeviceAtHead(device_of(row), Head(revision=row.head_revision, store_epoch=row.store_epoch))
 
+    def _note_act(self, connection: Connection, account_id: str, act: Act | None) -> None:
+        """Keep the act, if there is one, in the transaction that does it."""
+        if act is None:
+            return
+        row = {
+            "account_id": account_id,
+            "happened_at": act.happened_at,
+            "entry_id": random_id(),
+            "principal": act.principal,
+            "credential": act.credential,
+            "action": act.action,
+            "subject": act.subject,
+            "outcome": act.outcome,
+            "details": json.dumps(dict(act.details), ensure_ascii=False),
+        }
+        connection.execute(insert(audit_entry), row)
+
 
 def device_of(row: Row[tuple[object, ...]]) -> Device:
     """The device in a row of `device`."""
@@ -97,4 +117,7 @@ def device_of(row: Row[tuple[object, ...]]) -> Device:
         upload_stream_id=row.upload_stream_id,
         next_change_seq=row.next_change_seq,
         settled_through=row.settled_through,
+        principal=row.principal,
+        access=DeviceAccess(row.access),
+        upload_first=row.upload_first,
     )

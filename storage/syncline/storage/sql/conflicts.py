@@ -11,6 +11,7 @@ from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 
 from syncline.data.changes import Operation, Verdict
 from syncline.data.schema import ConflictPolicy
+from syncline.storage.device_access import check_access
 from syncline.storage.limits import check_text
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.json_rows import uuid_values, uuids_among
@@ -80,7 +81,8 @@ class SqlConflicts(SqlBase):
         }
 
         def work(connection: Connection) -> list[Conflict]:
-            self._device_at_head(connection, account_id, device_uuid)
+            found = self._device_at_head(connection, account_id, device_uuid)
+            check_access(found.device, found.head)
             return [_conflict(row) for row in connection.execute(statement, values)]
 
         return self._database.read(work)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, bindparam, delete, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, select, update
 
 from syncline.storage.identity import random_id
-from syncline.storage.limits import check_texts
-from syncline.storage.models import Device, DeviceState
+from syncline.storage.limits import check_text, check_texts
+from syncline.storage.models import Device, DeviceAccess, DeviceState
 from syncline.storage.sql.base import SqlBase, device_of
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys
 from syncline.storage.sql.tables import device, device_bucket, device_position
 
 _THIS = (device.c.account_id == bindparam("of_account"), device.c.device_uuid == bindparam("of_device"))
 _TOUCH = update(device).where(*_THIS, device.c.last_contact < bindparam("now")).values(last_contact=bindparam("now"))
+_TAKE_OVER = update(device).where(*_THIS, device.c.principal == "").values(principal=bindparam("new_principal"))
 _OPEN_STREAM = update(device).where(*_THIS).values(stream_id=bindparam("new_stream"))
 _PAGE = (
     select(device)
@@ -23,6 +24,7 @@ _PAGE = (
     .order_by(device.c.device_uuid)
     .limit(bindparam("limit"))
 )
+_COUNT = select(func.count()).select_from(device).where(device.c.account_id == bindparam("of_account"))
 _PAGE_AFTER = _PAGE.where(device.c.device_uuid > bindparam("after"))
 
 _GRANTS = select(device_bucket.c.bucket, device_bucket.c.grant_id).where(
@@ -41,9 +43,12 @@ _REVOKE = [
 class SqlDevices(SqlBase):
     """`DeviceStore`."""
 
-    def register_device(self, account_id: str, device_uuid: UUID, *, now: int) -> Device:
+    def register_device(self, account_id: str, device_uuid: UUID, *, now: int, principal: str = "") -> Device:
         """See `DeviceStore.register_device`."""
-        return self._database.write(lambda connection: self._register(connection, account_id, device_uuid, now))
+        check_text("principal", principal)
+        return self._database.write(
+            lambda connection: self._register(connection, account_id, device_uuid, now, principal)
+        )
 
     def get_device(self, account_id: str, device_uuid: UUID) -> Device:
         """See `DeviceStore.get_device`."""
@@ -51,13 +56,14 @@ class SqlDevices(SqlBase):
 
     def list_devices(self, account_id: str, *, after: UUID | None, limit: int) -> list[Device]:
         """See `DeviceStore.list_devices`."""
+        return self._database.read(lambda connection: self._page(connection, account_id, after, limit))
 
-        def work(connection: Connection) -> list[Device]:
+    def count_devices(self, account_id: str) -> int:
+        """See `DeviceStore.count_devices`."""
+
+        def work(connection: Connection) -> int:
             self._head(connection, account_id)
-            values = {"of_account": account_id, "limit": limit}
-            if after is None:
-                return [device_of(row) for row in connection.execute(_PAGE, values)]
-            return [device_of(row) for row in connection.execute(_PAGE_AFTER, {**values, "after": after})]
+            return int(connection.execute(_COUNT, {"of_account": account_id}).scalar_one())
 
         return self._database.read(work)
 
@@ -100,7 +106,14 @@ class SqlDevices(SqlBase):
 
         return self._database.read(work)
 
-    def _register(self, connection: Connection, account_id: str, device_uuid: UUID, now: int) -> Device:
+    def _page(self, connection: Connection, account_id: str, after: UUID | None, limit: int) -> list[Device]:
+        self._head(connection, account_id)
+        values = {"of_account": account_id, "limit": limit}
+        if after is None:
+            return [device_of(row) for row in connection.execute(_PAGE, values)]
+        return [device_of(row) for row in connection.execute(_PAGE_AFTER, {**values, "after": after})]
+
+    def _register(self, connection: Connection, account_id: str, device_uuid: UUID, now: int, principal: str) -> Device:
         self._head(connection, account_id)
         row = {
             "account_id": account_id,
@@ -114,9 +127,15 @@ class SqlDevices(SqlBase):
             "upload_stream_id": 0,
             "next_change_seq": 1,
             "settled_through": 0,
+            "principal": principal,
+            "access": DeviceAccess.ENABLED.value,
+            "upload_first": False,
         }
         if self._database.insert_if_new(connection, device, row):
             self._insert_grants(connection, account_id, device_uuid, [""])
+        elif principal:
+            this = {"of_account": account_id, "of_device": device_uuid, "new_principal": principal}
+            connection.execute(_TAKE_OVER, this)
         return self._device_at_head(connection, account_id, device_uuid).device
 
     def _insert_grants(

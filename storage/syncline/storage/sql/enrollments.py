@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, exists, select, update
 
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import EnrollmentBusy, EnrollmentChanged, EnrollmentNotFound, NameTaken
 from syncline.storage.limits import check_text
 from syncline.storage.request_models import Enrollment, Operation, Schedule, SyncRequest
@@ -50,7 +51,7 @@ class SqlEnrollments(SqlBase):
     """`EnrollmentStore`."""
 
     def put_enrollment(
-        self, account_id: str, enrollment: Enrollment, *, expected_modified_at: int | None
+        self, account_id: str, enrollment: Enrollment, *, expected_modified_at: int | None, act: Act | None = None
     ) -> Enrollment:
         """See `EnrollmentStore.put_enrollment`."""
         check_enrollment(enrollment)
@@ -63,6 +64,7 @@ class SqlEnrollments(SqlBase):
                 self._insert_enrollment(connection, account_id, enrollment)
             else:
                 self._replace_enrollment(connection, account_id, enrollment, expected_modified_at)
+            self._note_act(connection, account_id, act)
             return self._enrollment(connection, account_id, enrollment.enrollment_id)
 
         return self._database.write(work)
@@ -86,7 +88,7 @@ class SqlEnrollments(SqlBase):
 
         return self._database.read(work)
 
-    def remove_enrollment(self, account_id: str, enrollment_id: str) -> None:
+    def remove_enrollment(self, account_id: str, enrollment_id: str, *, act: Act | None = None) -> None:
         """See `EnrollmentStore.remove_enrollment`."""
         check_text("enrollment_id", enrollment_id)
 
@@ -100,6 +102,7 @@ class SqlEnrollments(SqlBase):
                 raise EnrollmentBusy(f"a sync request of the app enrollment {enrollment_id} has not ended")
             connection.execute(_FORGET_SOURCES, this)
             connection.execute(_REMOVE, this)
+            self._note_act(connection, account_id, act)
 
         self._database.write(work)
 

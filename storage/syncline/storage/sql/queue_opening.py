@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, bindparam, update
 
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import LimitReached, ScopeNotFound
 from syncline.storage.limits import COUNT_MAX, REJECTIONS_MAX, check_request
 from syncline.storage.models import (
@@ -130,6 +131,7 @@ class SqlQueueOpening(SqlDevices, SqlFeeds, SqlPositions, SqlRedelivery, SqlSche
         self, connection: Connection, account_id: str, device_uuid: UUID, request: OpenQueue, *, lock: bool
     ) -> _Plan:
         found = self._device_at_head(connection, account_id, device_uuid, lock=lock)
+        check_access(found.device, found.head)
         scopes = self._scopes(connection, account_id)
         grants = self._grants(connection, account_id, device_uuid)
         served = _served_feeds(request, scopes, grants)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import ResyncRequired, StreamSuperseded
 from syncline.storage.models import (
     Device,
@@ -50,6 +51,7 @@ class SqlQueueReading(SqlDevices, SqlFeeds, SqlPositions, SqlRedelivery, SqlSess
 
         def work(connection: Connection) -> QueueRead:
             found = self._device_at_head(connection, account_id, device_uuid)
+            check_access(found.device, found.head)
             if stream_id is not None and stream_id != found.device.stream_id:
                 raise StreamSuperseded("a newer stream of the device took over")
             self._recheck(connection, account_id, found.device, found.head, session, at)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 
+from syncline.storage.device_access import check_access
 from syncline.storage.errors import ObjectTypeNotFound, ResyncRequired
 from syncline.storage.limits import check_ranges
 from syncline.storage.models import DeviceState, Feed, KeyRange, RangeEntry, RangeRows
@@ -98,6 +99,7 @@ class SqlReconciling(SqlDevices, SqlSchemas):
     ) -> Feed:
         """Where the type's records of the bucket are, or why the device may not compare them."""
         found = self._device_at_head(connection, account_id, device_uuid)
+        check_access(found.device, found.head)
         scopes = self._scopes_of_types(connection, account_id, [object_type])
         if object_type not in scopes:
             raise ObjectTypeNotFound(object_type)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from syncline.storage.audit_models import Act
 from syncline.storage.limits import check_texts
 from syncline.storage.models import Feed, Refusal, Rejection
 from syncline.storage.sql.base import SqlBase
@@ -103,7 +104,9 @@ class SqlRejections(SqlBase):
 
         return self._database.read(work)
 
-    def put_back(self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]]) -> int:
+    def put_back(
+        self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]], *, act: Act | None = None
+    ) -> int:
         """See `AcknowledgementStore.put_back`."""
         for item in items:
             check_texts("items", item)
@@ -111,6 +114,7 @@ class SqlRejections(SqlBase):
         def work(connection: Connection) -> int:
             self._device_at_head(connection, account_id, device_uuid, lock=True)
             values = {"of_account": account_id, "of_device": device_uuid, "items": as_json_rows(items)}
+            self._note_act(connection, account_id, act)
             return connection.execute(_PUT_BACK, values).rowcount
 
         return self._database.write(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 from alembic.config import Config
@@ -20,12 +21,18 @@ def check_version(database: Database) -> None:
         StoreVersionMismatch: it is not; the message says what to run.
     """
     found = database.read(version_of)
-    wanted = ScriptDirectory.from_config(migrations()).get_current_head()
+    wanted = _wanted()
     if found == wanted:
         return
     refuse_newer(found)
     state = "has no tables yet" if found is None else f"is of version {found}, this program needs {wanted}"
     raise StoreVersionMismatch(f"the database {state}; run: syncline-server migrate")
+
+
+@cache
+def _wanted() -> str | None:
+    """The version that this program needs. Its files stay as they are while it runs."""
+    return ScriptDirectory.from_config(migrations()).get_current_head()
 
 
 def refuse_newer(found: str | None) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, select, upd
 
 from syncline.data.schema import Schema
 from syncline.data.schema_document import object_type_from_document, object_type_to_document
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import SchemaChanged
 from syncline.storage.limits import check_text
 from syncline.storage.models import Feed
@@ -59,7 +60,7 @@ class SqlSchemas(SqlDeparting):
 
         return self._database.read(work)
 
-    def write_schema(self, account_id: str, schema: Schema, *, expected_version: int) -> Schema:
+    def write_schema(self, account_id: str, schema: Schema, *, expected_version: int, act: Act | None = None) -> Schema:
         """See `SchemaStore.write_schema`."""
         for kind in schema.object_types:
             check_text("object_type", kind.name)
@@ -72,6 +73,7 @@ class SqlSchemas(SqlDeparting):
                 raise SchemaChanged(f"the schema in force is version {found}, not {expected_version}")
             self._put_schema(connection, account_id, schema, expected_version + 1)
             self._move_records(connection, account_id, schema)
+            self._note_act(connection, account_id, act)
             return replace(schema, version=expected_version + 1)
 
         return self._database.write(work)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from syncline.storage.sql.accounts import SqlAccounts
 from syncline.storage.sql.acknowledging import SqlAcknowledging
+from syncline.storage.sql.api_keys import SqlApiKeys
+from syncline.storage.sql.auditing import SqlAudit
 from syncline.storage.sql.claiming import SqlClaiming
 from syncline.storage.sql.collecting import SqlCollecting
+from syncline.storage.sql.device_managing import SqlDeviceManaging
 from syncline.storage.sql.diagnosing import SqlDiagnosing
 from syncline.storage.sql.queue_opening import SqlQueueOpening
 from syncline.storage.sql.queue_reading import SqlQueueReading
@@ -15,6 +18,7 @@ from syncline.storage.sql.request_collecting import SqlRequestCollecting
 from syncline.storage.sql.request_lists import SqlRequestLists
 from syncline.storage.sql.scheduling import SqlScheduling
 from syncline.storage.sql.schema_version import check_version
+from syncline.storage.sql.server_secrets import SqlServerSecrets
 from syncline.storage.sql.statistics import SqlStatistics
 from syncline.storage.sql.sweeping import SqlSweeping
 from syncline.storage.sql.sync_requests import SqlSyncRequests
@@ -22,6 +26,7 @@ from syncline.storage.sql.sync_requests import SqlSyncRequests
 
 class SqlStore(
     SqlAccounts,
+    SqlApiKeys,
     SqlRecords,
     SqlQueueOpening,
     SqlQueueReading,
@@ -35,7 +40,10 @@ class SqlStore(
     SqlRequestLists,
     SqlClaiming,
     SqlSweeping,
+    SqlServerSecrets,
     SqlStatistics,
+    SqlDeviceManaging,
+    SqlAudit,
 ):
     """The whole contract on a `Database`."""
 

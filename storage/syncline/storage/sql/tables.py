@@ -2,7 +2,8 @@
 
 All keys and indexes lead with `account_id`, and there are no sequences, triggers, enum types or foreign keys: rows can
 be spread by account over a distributed Postgres without change. What workers look for across accounts has indexes of
-its own: `CROSSING_INDEXES`. Texts compare by code point: SQLite does so by itself, Postgres is told.
+its own: `CROSSING_INDEXES`. What servers share, `server_secret`, has no account. Texts compare by code
+point: SQLite does so by itself, Postgres is told.
 """
 
 from __future__ import annotations
@@ -47,6 +48,24 @@ account_head = Table(
     Column("store_epoch", BigInteger, nullable=False),
 )
 """Apart from `account`, because each write updates it: narrow, and nothing refers to it."""
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("prefix", _Text, primary_key=True),
+    Column("name", _Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("permissions", _Text, nullable=False),
+    Column("buckets", _Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger, nullable=False),
+)
+"""`permissions` and `buckets` are JSON text; null buckets: all. Of the secret there is a hash only."""
+# A caller brings the prefix before anybody knows the account.
+Index("api_key_prefix_idx", api_key.c.prefix, unique=True)
 
 object_type = Table(
     "object_type",
@@ -129,6 +148,9 @@ device = Table(
     Column("upload_stream_id", BigInteger, nullable=False),
     Column("next_change_seq", BigInteger, nullable=False),
     Column("settled_through", BigInteger, nullable=False),
+    Column("principal", _Text, nullable=False),
+    Column("access", _Text, nullable=False),
+    Column("upload_first", Boolean, nullable=False),
 )
 
 device_bucket = Table(
@@ -374,8 +396,10 @@ Index(
     sqlite_where=text("status = 'in_progress'"),
 )
 
-CROSSING_INDEXES = frozenset({"app_enrollment_next_run_idx", "sync_request_due_idx", "sync_request_lease_idx"})
-"""Indexes that do not lead with the account: a worker looks for what is due in all of them."""
+CROSSING_INDEXES = frozenset(
+    {"api_key_prefix_idx", "app_enrollment_next_run_idx", "sync_request_due_idx", "sync_request_lease_idx"}
+)
+"""Indexes that do not lead with the account: a caller's key tells it, and a worker looks for what is due in all."""
 
 sync_request_count = Table(
     "sync_request_count",
@@ -430,3 +454,28 @@ record_source = Table(
 brought the row last, or its parent; one that a delta run finds as it was keeps it."""
 # Without the type: else a planner that knows little of the table takes it for looking sources up, too.
 Index("record_source_record_idx", record_source.c.account_id, record_source.c.record_key)
+
+server_secret = Table(
+    "server_secret",
+    metadata,
+    Column("purpose", _Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""Belongs to no account."""
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("account_id", _Text, primary_key=True),
+    Column("happened_at", BigInteger, primary_key=True),
+    Column("entry_id", BigInteger, primary_key=True),
+    Column("principal", _Text, nullable=False),
+    Column("credential", _Text, nullable=False),
+    Column("action", _Text, nullable=False),
+    Column("subject", _Text, nullable=False),
+    Column("outcome", _Text, nullable=False),
+    Column("details", _Text, nullable=False),
+)
+"""`details` is JSON text: an object of texts."""

@@ -12,8 +12,10 @@ from syncline.server.errors import PageTokenInvalid
 from syncline.server.requests.page_tokens import ListAsked, ListPlace, decode_page, encode_page, kinds_of
 from syncline.server.requests.searchlight import parse_order
 from syncline.storage.filters import FieldKind, Value
+from tests.harness.token_keys import sealer_of
 
 ASKED = ListAsked("ListSyncRequests", "acme", "created > NOW - 1", "status, failure_count")
+SEALER = sealer_of("acme", None)
 KINDS = kinds_of(parse_order(ASKED.order_by))
 PLACE = ListPlace(1_750_000_000_000_000, ("failed", 3, "an id"))
 
@@ -38,7 +40,7 @@ def test_the_kinds_are_those_of_the_order_and_the_id() -> None:
 def test_a_token_gives_back_its_place_and_the_first_pages_now(now: int, values: list[tuple[FieldKind, Value]]) -> None:
     place = ListPlace(now, tuple(value for _, value in values))
 
-    assert decode_page(ASKED, encode_page(ASKED, place), [kind for kind, _ in values]) == place
+    assert decode_page(SEALER, ASKED, encode_page(SEALER, ASKED, place), [kind for kind, _ in values]) == place
 
 
 @pytest.mark.parametrize(
@@ -53,17 +55,17 @@ def test_a_token_gives_back_its_place_and_the_first_pages_now(now: int, values: 
 )
 def test_g9_a_token_goes_with_no_other_list_account_filter_or_order(other: ListAsked) -> None:
     with pytest.raises(PageTokenInvalid):
-        decode_page(other, encode_page(ASKED, PLACE), KINDS)
+        decode_page(SEALER, other, encode_page(SEALER, ASKED, PLACE), KINDS)
 
 
 @settings(deadline=None)
 @given(st.text(), st.integers(min_value=0), st.sampled_from("Aa0-_=é"))
 def test_what_is_no_token_is_refused(text: str, index: int, character: str) -> None:
-    token = encode_page(ASKED, PLACE)
+    token = encode_page(SEALER, ASKED, PLACE)
     index %= len(token)
     for wrong in {text, token[:index], token + character, token[:index] + character + token[index + 1 :]} - {token}:
         with pytest.raises(PageTokenInvalid):
-            decode_page(ASKED, wrong, KINDS)
+            decode_page(SEALER, ASKED, wrong, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -80,11 +82,11 @@ def test_what_is_no_token_is_refused(text: str, index: int, character: str) -> N
 )
 def test_a_token_that_somebody_made_up_can_bring_no_value_that_its_field_cannot_have(after: tuple[Value, ...]) -> None:
     with pytest.raises(PageTokenInvalid):
-        decode_page(ASKED, encode_page(ASKED, ListPlace(1, after)), KINDS)
+        decode_page(SEALER, ASKED, encode_page(SEALER, ASKED, ListPlace(1, after)), KINDS)
 
 
 def test_a_token_is_limited_in_length() -> None:
     place = ListPlace(1, ("x" * 16_384, 3, "an id"))
 
     with pytest.raises(PageTokenInvalid):
-        decode_page(ASKED, encode_page(ASKED, place), KINDS)
+        decode_page(SEALER, ASKED, encode_page(SEALER, ASKED, place), KINDS)

@@ -1,0 +1,105 @@
+"""Callers by their API keys."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from syncline.server.environment import now_us
+from syncline.server.errors import Unauthenticated
+from syncline.server.identity.api_key_text import read_api_key, secret_hash
+from syncline.server.identity.authenticator import EXPIRED, MISSING, NOT_VALID
+from syncline.server.identity.caller import Caller
+from syncline.server.identity.permissions import known_permissions
+from syncline.server.store_threads import StoreThreads
+from syncline.storage import Store
+from syncline.storage.api_key_models import USE_INTERVAL_US, ApiKey
+
+_KNOWN_MAX: Final = 10_000
+"""Keys that are remembered; beyond it, those go that were not used for longest."""
+
+
+class _Known(NamedTuple):
+    """A key as the store had it."""
+
+    key: ApiKey
+    caller: Caller
+    until: float
+    """Of the steady clock: then the store is asked again."""
+
+
+class ApiKeyAuthenticator:
+    """Asks the store for a key, and remembers the answer for a moment. Keys that are not there are not remembered."""
+
+    def __init__(
+        self, store: Store, threads: StoreThreads, *, cache_seconds: float, now: Callable[[], int] = now_us
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store: has the keys, of all accounts.
+            threads: the store is called through them.
+            cache_seconds: how long a key may go on after it was revoked.
+            now: the time, in microseconds.
+        """
+        self._store = store
+        self._threads = threads
+        self._cache_seconds = cache_seconds
+        self._now = now
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._asked: dict[str, asyncio.Task[_Known | None]] = {}
+
+    async def authenticate(self, token: str) -> Caller:
+        """See `Authenticator`."""
+        if not token:
+            raise Unauthenticated(MISSING)
+        text = read_api_key(token)
+        known = await self._find(text.prefix) if text is not None else None
+        if text is None or known is None or not hmac.compare_digest(secret_hash(text.secret), known.key.secret_hash):
+            raise Unauthenticated(NOT_VALID)
+        if known.key.revoked_at:
+            raise Unauthenticated(NOT_VALID)
+        if 0 < known.key.expires_at <= self._now():
+            raise Unauthenticated(EXPIRED)
+        return known.caller
+
+    async def _find(self, prefix: str) -> _Known | None:
+        known = self._known.get(prefix)
+        if known is not None and time.monotonic() < known.until:
+            self._known.move_to_end(prefix)
+            return known
+        # Of many calls at once with one key, one asks. It goes on if the call that began it is cancelled.
+        asked = self._asked.get(prefix)
+        if asked is None:
+            asked = self._asked[prefix] = asyncio.create_task(self._ask(prefix))
+            asked.add_done_callback(lambda _: self._asked.pop(prefix, None))
+        return await asyncio.shield(asked)
+
+    async def _ask(self, prefix: str) -> _Known | None:
+        until = time.monotonic() + self._cache_seconds
+        found = await self._threads.run(self._read, prefix)
+        if found is None:
+            self._known.pop(prefix, None)
+            return None
+        account_id, key = found
+        caller = Caller(
+            account_id, key.name, known_permissions(key.permissions), key.buckets, credential=f"api_key:{key.prefix}"
+        )
+        known = self._known[prefix] = _Known(key, caller, until)
+        self._known.move_to_end(prefix)
+        if len(self._known) > _KNOWN_MAX:
+            self._known.popitem(last=False)
+        return known
+
+    def _read(self, prefix: str) -> tuple[str, ApiKey] | None:
+        found = self._store.find_api_key(prefix)
+        if found is not None:
+            account_id, key = found
+            now = self._now()
+            if not key.revoked_at and key.last_used_at < now - USE_INTERVAL_US:
+                self._store.note_api_key_use(account_id, prefix, now=now)
+        return found

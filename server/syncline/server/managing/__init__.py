@@ -1,0 +1,1 @@
+"""DeviceService: devices and the audit log, for people who operate an account."""

@@ -1,0 +1,28 @@
+"""May the device make this call?"""
+
+from __future__ import annotations
+
+from syncline.storage.errors import DeviceDisabled, DeviceWiped
+from syncline.storage.models import Device, DeviceAccess, Head
+
+
+def check_access(device: Device, head: Head, *, uploads: bool = False) -> None:
+    """Refuse a call of a device that is disabled, or is to remove its copy.
+
+    Args:
+        device: whose call it is.
+        head: of its account.
+        uploads: the call brings changes, which a device that is to be wiped may bring before, if it was told so.
+
+    Raises:
+        DeviceDisabled: it is disabled.
+        DeviceWiped: it is to remove its copy.
+    """
+    if device.access is DeviceAccess.ENABLED:
+        return
+    if device.access is DeviceAccess.DISABLED:
+        raise DeviceDisabled("the device is disabled")
+    if device.access is DeviceAccess.WIPED or not (uploads and device.upload_first):
+        raise DeviceWiped(
+            upload_first=device.upload_first, store_epoch=head.store_epoch, settled_through=device.settled_through
+        )
