@@ -64,7 +64,8 @@ async def test_a_connection_s_calls_wait_beyond_their_limit_and_other_connection
 
 
 async def test_a_reader_that_stops_is_dropped_and_others_go_on(store: Store) -> None:
-    store.write_records("dev", [note(f"n{number}", "x" * 500_000) for number in range(8)])
+    more_than_buffers_take = [note(f"n{number}", "x" * 500_000) for number in range(60)]
+    store.write_records("dev", more_than_buffers_take)
     async with (
         running_app(store, ack_overdue_seconds=0.5) as server,
         wire_device(server.address) as stopped,
@@ -73,8 +74,12 @@ async def test_a_reader_that_stops_is_dropped_and_others_go_on(store: Store) -> 
         stream = stopped.stream(await stopped.start_id(), page_size=1)
         await stream.initial_metadata()
 
-        assert len(keys(await other.sync())) == 8
+        assert len(keys(await other.sync())) == 60
 
         await server.until(lambda: not server.environment.notifier.accounts())
-        assert len(keys(await stopped.sync())) == 8  # in a session of its own, as if nothing was
-        stream.cancel()
+        assert len(keys(await stopped.sync())) == 60  # in a session of its own, as if nothing was
+
+        with pytest.raises(grpc.aio.AioRpcError) as told:  # it reads again, and does not wait for ever
+            async for _ in stream:
+                pass
+        assert error_of(told.value) == (grpc.StatusCode.ABORTED, "ACK_OVERDUE")

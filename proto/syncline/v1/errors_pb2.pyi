@@ -39,7 +39,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     SUPERSEDED: _ErrorReason.ValueType  # 6
     """A newer stream of the same device took over. ABORTED."""
     ACK_OVERDUE: _ErrorReason.ValueType  # 7
-    """Pages were left unacknowledged for too long. ABORTED."""
+    """Pages were left unacknowledged, or the stream unread, for too long. ABORTED."""
     SCOPE_NOT_FOUND: _ErrorReason.ValueType  # 8
     """No such scope. NOT_FOUND."""
     OBJECT_TYPE_NOT_FOUND: _ErrorReason.ValueType  # 9
@@ -186,7 +186,7 @@ FAILED_PRECONDITION.
 SUPERSEDED: ErrorReason.ValueType  # 6
 """A newer stream of the same device took over. ABORTED."""
 ACK_OVERDUE: ErrorReason.ValueType  # 7
-"""Pages were left unacknowledged for too long. ABORTED."""
+"""Pages were left unacknowledged, or the stream unread, for too long. ABORTED."""
 SCOPE_NOT_FOUND: ErrorReason.ValueType  # 8
 """No such scope. NOT_FOUND."""
 OBJECT_TYPE_NOT_FOUND: ErrorReason.ValueType  # 9

@@ -49,6 +49,13 @@ class AckOverdue(ServerError):
         super().__init__(f"{pages} pages are unacknowledged, and none was acknowledged for {seconds:g} seconds")
 
 
+class StreamUnread(ServerError):
+    """The client of a stream took no message for too long."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"nothing of the stream was read for {seconds:g} seconds")
+
+
 class Unauthenticated(ServerError):
     """A call does not prove who makes it. The message helps its rightful caller, and nobody to guess."""
 

@@ -121,6 +121,7 @@ _row(
 )
 _row(store_errors.StreamSuperseded, StatusCode.ABORTED, "SUPERSEDED")
 _row(server_errors.AckOverdue, StatusCode.ABORTED, "ACK_OVERDUE")
+_row(server_errors.StreamUnread, StatusCode.ABORTED, "ACK_OVERDUE")
 _row(
     store_errors.AccountNotFound,
     StatusCode.NOT_FOUND,

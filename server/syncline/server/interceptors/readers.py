@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import structlog
 
+from syncline.server.errors import StreamUnread
 from syncline.server.interceptors.context import CallContext
 from syncline.server.interceptors.wrapping import Handler, is_ours
 
@@ -17,10 +18,12 @@ _log = structlog.get_logger(__name__)
 
 
 class ReaderInterceptor(grpc.aio.ServerInterceptor):
-    """Cancels a stream whose next message its client does not take in time.
+    """Drops a stream whose next message its client does not take in time: all that the server holds for it goes.
 
     Such a client is connected and answers pings, so that neither keepalive nor the count of unacknowledged pages finds
-    it: the stream waits inside gRPC. It is cancelled without a status, which could not reach the client either.
+    it: the stream waits inside gRPC. Of the call nothing stays but that message, behind which the status must wait; a
+    client that reads again is told. (The call's task must not be cancelled: gRPC would send no status at all, and a
+    client that comes back would wait for ever.)
     """
 
     def __init__(self, seconds_max: float) -> None:
@@ -47,12 +50,12 @@ class ReaderInterceptor(grpc.aio.ServerInterceptor):
         self, method: str, behaviour: Callable[[Any, CallContext], AsyncGenerator[Any, None]]
     ) -> Callable[[Any, CallContext], AsyncGenerator[Any, None]]:
         async def call(request: Any, context: CallContext) -> AsyncGenerator[Any, None]:
-            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            loop = asyncio.get_running_loop()
+            dropping: list[asyncio.Task[None]] = []
 
             def drop() -> None:
                 _log.warning("dropped a stream that its client does not read", method=method)
-                if task is not None:
-                    task.cancel()
+                dropping.append(asyncio.ensure_future(_closed(responses)))
 
             async with aclosing(behaviour(request, context)) as responses:
                 async for response in responses:
@@ -62,5 +65,12 @@ class ReaderInterceptor(grpc.aio.ServerInterceptor):
                     finally:
                         timer.cancel()
                     del response  # an idle stream would hold its last message
+                    if dropping:
+                        await dropping[0]
+                        raise StreamUnread(self._seconds_max)
 
         return call
+
+
+async def _closed(responses: AsyncGenerator[Any, None]) -> None:
+    await responses.aclose()
