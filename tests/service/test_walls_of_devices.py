@@ -218,7 +218,7 @@ async def test_g9_a_copied_token_is_of_no_use_to_another_device(served: Served) 
     refused = await client.answer(SYNC + "StartSession", starting, other)
 
     assert (told.acknowledged, told.stale) == (0, 1)
-    assert (refused.status, refused.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
+    assert (refused.status, refused.reason) == ("FAILED_PRECONDITION", "RESYNC_REQUIRED")
     (told,) = await client.call(SYNC + "Acknowledge", acknowledging, device_uuid)
     assert (told.acknowledged, told.stale) == (1, 0)
     (started,) = await client.call(SYNC + "StartSession", starting, device_uuid)

@@ -51,8 +51,16 @@ PAGE: Final = TokenKind(b"page", 16)
 LEASE: Final = TokenKind(b"lease", 16)
 
 
-class RetiredKey(Exception):
-    """The token is sealed with a key that is not accepted any more, or was never there."""
+class UnknownSeal(Exception):
+    """The token has the form of one, and a seal that nobody can tell anything of.
+
+    Its key is not accepted any more or of another installation, it was given to somebody else, or it was changed.
+    """
+
+
+def sealed_chars(kind: TokenKind, body_bytes: int) -> int:
+    """How long a token with so long a body is."""
+    return -(-(_HEAD.size + body_bytes + kind.mac_bytes) * 4 // 3)
 
 
 class TokenKeys:
@@ -90,10 +98,10 @@ class Sealer:
         return _text(sealed + self._mac(kind, number, key, sealed))
 
     def unseal(self, kind: TokenKind, token: str) -> bytes | None:
-        """The token's body; None if it was not sealed here for this.
+        """The token's body; None if it is no token.
 
         Raises:
-            RetiredKey: nobody can tell any more.
+            UnknownSeal: it was not sealed here for this, or with a key that is retired.
         """
         try:
             whole = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
@@ -106,9 +114,9 @@ class Sealer:
         if version != _VERSION:
             return None
         key = self._keys.accepted.get(number)
-        if key is None:
-            raise RetiredKey
-        return sealed[_HEAD.size :] if compare_digest(mac, self._mac(kind, number, key, sealed)) else None
+        if key is None or not compare_digest(mac, self._mac(kind, number, key, sealed)):
+            raise UnknownSeal
+        return sealed[_HEAD.size :]
 
     def _mac(self, kind: TokenKind, number: int, key: bytes, sealed: bytes) -> bytes:
         # A stream makes a key for each of its items: what all of them begin with is hashed once.

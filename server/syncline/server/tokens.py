@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncline.server.limits import LEASE_SECONDS_MAX, LEASE_SECONDS_MIN
-from syncline.server.token_keys import ACK_KEY, LEASE, PAGE, POSITION, RetiredKey, Sealer, TokenKind
+from syncline.server.token_keys import ACK_KEY, LEASE, PAGE, POSITION, Sealer, TokenKind, UnknownSeal, sealed_chars
 from syncline.storage.models import AckInterval, AckRedelivered, Feed, Position, Told
 from syncline.storage.request_models import Lease, Operation
 
 _POSITION = struct.Struct(">5Q")
+_POSITION_CHARS = sealed_chars(POSITION, _POSITION.size)
 """Store epoch, grant, load, position epoch, revision."""
 _ACK_HEAD = struct.Struct(">H")
 """Number of intervals; redelivered items fill the rest."""
@@ -58,14 +59,15 @@ def encode_position(sealer: Sealer, position: Position, *, store_epoch: int, rev
 
 
 def decode_position(sealer: Sealer, feed: Feed, token: str) -> Told | None:
-    """What a device tells of the feed; None if the token is none that it was given.
+    """What a device tells of the feed; None if the token is no position.
 
-    One whose key is retired tells of a history that is no more: the device is to load the feed anew.
+    One with a seal that is not known tells of a history that is not there: the device is to load the feed anew, rather
+    than to be refused for ever.
     """
     try:
         body = sealer.unseal(POSITION, token)
-    except RetiredKey:
-        return Told(feed, _NO_EPOCH, 0, 0, 0, 0)
+    except UnknownSeal:
+        return Told(feed, _NO_EPOCH, 0, 0, 0, 0) if len(token) == _POSITION_CHARS else None
     if body is None or len(body) != _POSITION.size:
         return None
     store_epoch, grant_id, load_id, epoch, revision = _POSITION.unpack(body)
@@ -163,5 +165,5 @@ def _unseal(sealer: Sealer, kind: TokenKind, token: str) -> bytes | None:
     """The token's body; None if its key is retired, too."""
     try:
         return sealer.unseal(kind, token)
-    except RetiredKey:
+    except UnknownSeal:
         return None

@@ -15,10 +15,10 @@ from syncline.server.token_keys import (
     PAGE,
     POSITION,
     PURPOSE,
-    RetiredKey,
     Sealer,
     TokenKeys,
     TokenKind,
+    UnknownSeal,
     load_token_keys,
     retire_token_key,
     rotate_token_keys,
@@ -39,6 +39,14 @@ def store() -> Store:
     return open_store("memory:")
 
 
+def opened(sealer: Sealer, kind: TokenKind, token: str) -> bytes | None:
+    """The token's body; None if it is not to be had."""
+    try:
+        return sealer.unseal(kind, token)
+    except UnknownSeal:
+        return None
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_g9_a_seal_holds_for_its_account_and_device_alone(kind: TokenKind) -> None:
     token = OWN.seal(kind, b"body")
@@ -51,14 +59,14 @@ def test_g9_a_seal_holds_for_its_account_and_device_alone(kind: TokenKind) -> No
         sealer_of("acme", UUID(int=2)),
         sealer_of("acme\0", DEVICE_UUID),
     ):
-        assert other.unseal(kind, token) is None
+        assert opened(other, kind, token) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seal_holds_for_its_kind_alone(kind: TokenKind) -> None:
     token = OWN.seal(kind, bytes(40))
 
-    assert [other for other in ALL_KINDS if OWN.unseal(other, token) is not None] == [kind]
+    assert [other for other in ALL_KINDS if opened(OWN, other, token) is not None] == [kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,17 +75,14 @@ def test_g9_no_bit_of_a_token_can_be_changed(kind: TokenKind) -> None:
     for place in range(8 * len(whole)):
         changed = bytearray(whole)
         changed[place // 8] ^= 1 << place % 8
-        try:
-            assert OWN.unseal(kind, tokens_text(bytes(changed))) is None
-        except RetiredKey:
-            assert place // 8 in (1, 2), "of a key that is not there nobody can tell"
+        assert opened(OWN, kind, tokens_text(bytes(changed))) is None
 
 
 def test_a_key_of_another_installation_opens_nothing() -> None:
     keys = TokenKeys()
     keys.learn([ServerSecret(1, b"\7" * 32, 0)], now=LATER)
 
-    assert Sealer(keys, "acme", DEVICE_UUID).unseal(PAGE, OWN.seal(PAGE, b"body")) is None
+    assert opened(Sealer(keys, "acme", DEVICE_UUID), PAGE, OWN.seal(PAGE, b"body")) is None
 
 
 def test_tokens_of_an_older_key_stay_valid_until_it_is_retired() -> None:

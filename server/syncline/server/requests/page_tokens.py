@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from syncline.server.errors import PageTokenInvalid
 from syncline.server.requests.searchlight.tokens import NO_TEXT
-from syncline.server.token_keys import PAGE, RetiredKey, Sealer
+from syncline.server.token_keys import PAGE, Sealer, UnknownSeal
 from syncline.storage.filters import FieldKind, Order, Value
 from syncline.storage.request_models import REQUEST_FIELDS
 
@@ -78,7 +78,7 @@ def decode_page(sealer: Sealer, asked: ListAsked, token: str, kinds: Sequence[Fi
         if sealed is None or sealed[:_DIGEST_BYTES] != _digest(asked):
             raise PageTokenInvalid
         found = json.loads(sealed[_DIGEST_BYTES:])
-    except (RetiredKey, ValueError, RecursionError):
+    except (UnknownSeal, ValueError, RecursionError):
         raise PageTokenInvalid from None
     if not isinstance(found, list) or len(found) != 2 + len(kinds) or found[0] != _VERSION:
         raise PageTokenInvalid
