@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from syncline.client import DeviceClient, DeviceDisabled, DeviceState
-from syncline.replica import DeviceWiped, Replica, ReplicaError
+from syncline.replica import DeviceWiped, ForeignAccount, Phase, Replica, ReplicaError, SyncEvent
+from syncline.replica.local_database import LocalDatabase
+from syncline.server.interceptors import error_table
+from syncline.storage import errors as store_errors
 from tests.replica.serving import ServedStore, served_store
 
 
@@ -69,18 +73,98 @@ def test_a_wipe_comes_to_a_device_that_watches(people: DeviceClient, replica: Re
         list(watching)
 
 
+def test_g8_what_is_written_during_the_upload_is_sent_too(
+    served: ServedStore, people: DeviceClient, replica: Replica
+) -> None:
+    sent = 0
+
+    def write_beside(event: SyncEvent) -> None:
+        nonlocal sent
+        if event.phase is Phase.UPLOAD_BATCH_SENT:
+            sent += 1
+            if sent <= 2:
+                with ThreadPoolExecutor(1) as beside:
+                    note = {"id": f"late {sent}", "text": "x"}
+                    beside.submit(replica.objects("note").create, note, upload=sent == 1).result()
+
+    people.wipe(replica.device_uuid, upload_first=True)
+    with pytest.raises(DeviceWiped) as wiped:
+        replica.sync(on_event=write_beside)
+    assert wiped.value.given_up == 0
+    assert len(served.store.get_records("dev", "note", ["mine", "later", "late 1", "late 2"])) == 4
+
+
+@pytest.mark.parametrize("upload_first", [True, False], ids=["upload_first", "give_up"])
+def test_g8_nothing_is_written_between_the_count_and_the_end(
+    people: DeviceClient, replica: Replica, monkeypatch: pytest.MonkeyPatch, upload_first: bool
+) -> None:
+    close = LocalDatabase.close
+    late: list[Future[object]] = []
+    people.wipe(replica.device_uuid, upload_first=upload_first)
+    with ThreadPoolExecutor(1) as beside:
+
+        def write_before_it_closes(local: LocalDatabase) -> None:
+            if not late:
+                late.append(beside.submit(replica.objects("note").create, {"id": "late", "text": "x"}))
+                wait(late, timeout=0.2)  # it must not come to its end before this closes
+            close(local)
+
+        monkeypatch.setattr(LocalDatabase, "close", write_before_it_closes)
+        with pytest.raises(DeviceWiped) as wiped:
+            replica.sync()
+        with pytest.raises(ReplicaError, match="closed"):
+            late[0].result()
+    assert wiped.value.given_up == (0 if upload_first else 2)
+
+
+@pytest.mark.parametrize("upload_first", [True, False], ids=["upload_first", "give_up"])
+def test_g9_a_wipe_of_another_account_leaves_the_file_alone(
+    replica: Replica, tmp_path: Path, upload_first: bool
+) -> None:
+    replica.close()
+    with served_store("other") as other, DeviceClient(other.address) as people:
+        other.store.register_device("other", replica.device_uuid, now=1)
+        people.wipe(replica.device_uuid, upload_first=upload_first)
+        with Replica.open(tmp_path / "device.db", other.address) as same:
+            with pytest.raises(ForeignAccount, match=r"'dev'.*'other'"):
+                same.sync()
+            assert names(same) == ["later", "mine", "theirs"]
+            assert same.get_pending_upload()
+        assert not other.store.get_records("other", "note", ["mine", "later"])
+        assert people.get(replica.device_uuid).state is DeviceState.WIPING
+
+
+def test_g9_a_wipe_of_no_account_leaves_the_file_alone(
+    people: DeviceClient, replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = error_table.TABLE[store_errors.DeviceWiped]
+    monkeypatch.setitem(
+        error_table.TABLE, store_errors.DeviceWiped, row._replace(metadata=lambda _: {"upload_first": "false"})
+    )
+    people.wipe(replica.device_uuid, upload_first=False)
+    with pytest.raises(ForeignAccount):
+        replica.sync()
+    assert names(replica) == ["later", "mine", "theirs"]
+
+
+@pytest.mark.parametrize("upload_first", [True, False], ids=["upload_first", "give_up"])
 def test_g8_a_copy_of_a_wiped_device_is_wiped_too(
-    served: ServedStore, people: DeviceClient, replica: Replica, tmp_path: Path
+    served: ServedStore, people: DeviceClient, replica: Replica, tmp_path: Path, upload_first: bool
 ) -> None:
     copy = tmp_path / "copy.db"
     with closing(sqlite3.connect(tmp_path / "device.db")) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
-    people.wipe(replica.device_uuid, upload_first=False)
+    people.wipe(replica.device_uuid, upload_first=upload_first)
     with pytest.raises(DeviceWiped):
         replica.sync()
-    with Replica.open(copy, served.address) as restored, pytest.raises(DeviceWiped):
-        restored.sync()
+    with Replica.open(copy, served.address) as restored:
+        restored.objects("note").create({"id": "offline", "text": "x"})
+        with pytest.raises(DeviceWiped) as wiped:
+            restored.sync()
+    assert wiped.value.given_up == 3
+    assert wiped.value.confirmed
     assert not copy.exists()
+    assert not served.store.get_records("dev", "note", ["offline"])
 
 
 def test_g8_an_enabled_device_loses_nothing(served: ServedStore, people: DeviceClient, replica: Replica) -> None:

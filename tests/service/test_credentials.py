@@ -18,6 +18,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health
+from structlog.testing import capture_logs
 
 from syncline.server.environment import now_us
 from syncline.server.identity.api_key_text import new_api_key, secret_hash
@@ -252,11 +253,12 @@ async def test_a_token_ends_while_a_stream_is_open(store: Store, jwks_file: Path
 
 
 async def test_an_api_key_works_until_it_is_revoked(store: Store) -> None:
-    async with device_of(store, credential_cache_seconds=0.02) as device:
+    settings = {"api_keys": True, "credential_cache_seconds": 0.02}
+    async with running_app(store, **settings) as app, wire_device(app.address) as device:
         text = api_key(store)
         assert await answer(device, f"Bearer {text}") == ""
+        await app.until(lambda: store.list_api_keys("dev")[0].last_used_at > 0)
         (key,) = store.list_api_keys("dev")
-        assert key.last_used_at > 0
         device.metadata = (*device.metadata, ("authorization", f"Bearer {text}"))
         stream = device.stream(await device.start_id(always=True), follow=True)
         await next_page(stream)
@@ -273,6 +275,31 @@ async def test_an_api_key_works_until_it_is_revoked(store: Store) -> None:
 async def _to_the_end(stream: PageStream) -> None:
     while await stream.read() is not grpc.aio.EOF:
         pass
+
+
+async def test_a_stream_goes_on_while_nobody_can_tell_about_its_key(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def fail(prefix: str) -> None:
+        looks.append(prefix)
+        raise ZeroDivisionError
+
+    settings = {"api_keys": True, "credential_cache_seconds": 0.02}
+    async with running_app(store, **settings) as app, wire_device(app.address) as device:
+        device.metadata = (*device.metadata, ("authorization", f"Bearer {api_key(store)}"))
+        stream = device.stream(await device.start_id(always=True), follow=True)
+        await next_page(stream)
+        with monkeypatch.context() as broken, capture_logs() as lines:
+            broken.setattr(store, "find_api_key", fail)
+            await app.until(lambda: len(looks) > 2)
+        (key,) = store.list_api_keys("dev")
+        store.revoke_api_key("dev", key.prefix, now=now_us())
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await stream.read()
+        assert (ended.value.code(), ended.value.details()) == (grpc.StatusCode.UNAUTHENTICATED, NOT_VALID)
+    assert "it cannot be told whether a call may go on" in {line["event"] for line in lines}
 
 
 async def test_a_stream_whose_reader_is_slow_hears_of_the_end_of_its_key(

@@ -96,7 +96,8 @@ async def test_a_device_is_told_to_remove_its_copy_and_says_that_it_did(
     await people.WipeDevice(device_service_pb2.WipeDeviceRequest(device_uuid=named, upload_first=True))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await device.start()
-    assert detail_of(caught.value, error_details_pb2.ErrorInfo).metadata["upload_first"] == "true"
+    told = detail_of(caught.value, error_details_pb2.ErrorInfo).metadata
+    assert (told["account"], told["upload_first"]) == ("dev", "true")
     await confirmed()
     found = await people.GetDevice(device_service_pb2.GetDeviceRequest(device_uuid=named))
     assert found.state == device_service_pb2.DEVICE_STATE_WIPED

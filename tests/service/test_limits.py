@@ -131,21 +131,33 @@ async def test_streams_are_limited_and_calls_go_on(store: Store, who: str) -> No
         assert len(await other.read(session_id)) == 1
 
 
+async def test_a_batch_on_its_way_in_is_a_stream_of_its_principal(store: Store) -> None:
+    async with running_app(store, principal_streams=1) as server, wire_device(server.address) as device:
+        silent = RequestCalls(device.channel).requests.UploadBatch()
+        await silent.wait_for_connection()
+        stream = device.stream(await device.start_id(always=True))
+        assert await assert_refused(stream.read(), "principal:streams")
+        silent.cancel()
+
+
 async def test_uploads_are_slowed_down_and_then_refused(store: Store) -> None:
     async with (
-        running_app(store, principal_upload_bytes_per_minute=60_000) as server,
+        running_app(store, principal_upload_bytes_per_minute=3_200_000) as server,
         wire_device(server.address) as device,
         upload_call(device) as stream,
     ):
-        assert len(await stream.upload(insert(1, "a", "note", id="a", text="x" * 59_000))) == 1
-        assert len(await stream.upload(insert(2, "b", "note", id="b", text="x" * 1_000))) == 1
-        await stream.send(insert(3, "c", "note", id="c", text="x" * 50_000))
+        many = [insert(seq, f"a{seq}", "note", id=f"a{seq}", text="x" * 100_000) for seq in range(1, 32)]
+        assert len(await stream.upload(*many)) == 31
+        assert len(await stream.upload(insert(32, "b", "note", id="b", text="x" * 100_000))) == 1
+        await stream.send(*(insert(seq, f"c{seq}", "note", id=f"c{seq}", text="x" * 100_000) for seq in range(33, 60)))
         told = told_of(await stream.error(), "principal:upload_bytes")
         assert told is not None
         assert 30 < told <= 60
         calls = RequestCalls(device.channel)
-        assert await assert_refused(calls.load([row("d", text="x" * 50_000)]), "principal:upload_bytes")
-        assert len(await device.sync()) == 1, "downloads are another matter"
+        assert await assert_refused(
+            calls.load([row(f"d{number}", text="x" * 100_000) for number in range(27)]), "principal:upload_bytes"
+        )
+        assert len(keys(await device.sync())) == 32, "downloads are another matter"
 
 
 async def test_an_account_has_so_many_devices(store: Store) -> None:

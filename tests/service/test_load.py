@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from syncline.storage import Store
 from tests.harness.server import running_app
 from tests.harness.wire import WireDevice, detail_of, error_of, next_page, wire_device
+from tests.service.requesting import RequestCalls
 
 LIMIT_REACHED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_REACHED")
 
@@ -38,6 +39,15 @@ async def test_streams_are_limited_and_calls_go_on(store: Store) -> None:
         stream.cancel()
         await server.until(lambda: not server.environment.notifier.accounts())
         assert len(await other.read(session_id)) == 1
+
+
+async def test_a_batch_on_its_way_in_is_a_stream_and_takes_the_place_of_no_call(store: Store) -> None:
+    async with running_app(store, calls_max=1, streams_max=1) as server, wire_device(server.address) as device:
+        silent = RequestCalls(device.channel).requests.UploadBatch()
+        await silent.wait_for_connection()
+        session_id = await device.start_id(always=True)
+        await assert_refused(device.stream(session_id).read(), "streams")
+        silent.cancel()
 
 
 async def test_calls_are_limited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

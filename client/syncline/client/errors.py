@@ -257,6 +257,11 @@ class WipeAsked(SyncError):
     """Somebody wants the device's copy removed. `Replica` does so by itself; `confirm_wipe` says that it is gone."""
 
     @property
+    def account(self) -> str:
+        """The account whose copy is meant, and no other's."""
+        return self.metadata.get("account", "")
+
+    @property
     def upload_first(self) -> bool:
         """Is it to send what it has not sent before?"""
         return self.metadata.get("upload_first") == "true"

@@ -16,21 +16,29 @@ from syncline.replica.tables import create_missing
 from syncline.replica.verdicts import requeue, take_back
 
 
+def check_account(connection: sqlite3.Connection, account: str) -> None:
+    """Is the file this account's, or nobody's yet?
+
+    Raises:
+        ForeignAccount: it is another's.
+    """
+    own = read_facts(connection).account
+    if own and own != account:
+        raise ForeignAccount(
+            f"this device file belongs to the account {own!r}, but the server serves {account!r}; use another file"
+        )
+
+
 def adopt_account(connection: sqlite3.Connection, account: str) -> None:
     """Make the file this account's, if it is nobody's yet.
 
     Raises:
         ForeignAccount: it is another's.
     """
-    own = read_facts(connection).account
-    if own == account:
-        return
-    if own:
-        raise ForeignAccount(
-            f"this device file belongs to the account {own!r}, but the server serves {account!r}; use another file"
-        )
-    with transaction(connection):
-        write_facts(connection, account=account)
+    check_account(connection, account)
+    if not read_facts(connection).account:
+        with transaction(connection):
+            write_facts(connection, account=account)
 
 
 def adopt_store_epoch(connection: sqlite3.Connection, store_epoch: str) -> None:

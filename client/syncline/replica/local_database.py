@@ -127,6 +127,12 @@ class LocalDatabase:
         """
         self._listeners.append(listener)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Other threads write nothing in the block, and nothing after it if it closes this."""
+        with self._lock:
+            yield
+
     def close(self) -> None:
         """Close the connection. A second close does nothing.
 

@@ -17,6 +17,7 @@ from weakref import WeakSet
 from syncline.client import AlreadySyncing, InvalidOption, SyncClient, SyncError, WipeAsked
 from syncline.client.endpoint import ConnectionOptions
 from syncline.data.schema import Schema
+from syncline.replica.adopting import check_account
 from syncline.replica.change_log import ChangeState
 from syncline.replica.conflicts import Conflict
 from syncline.replica.connection import Connect
@@ -38,7 +39,7 @@ from syncline.replica.roll_back import RolledBack, roll_back
 from syncline.replica.run import Run, RunOptions, check_names
 from syncline.replica.status import Status
 from syncline.replica.uploader import ScopeTask
-from syncline.replica.wiping import count_unsent, send_unsent
+from syncline.replica.wiping import give_up
 
 CLIENT_NAME = "syncline-replica"
 PAGE_SIZE = 2_000
@@ -447,11 +448,14 @@ class Replica:
                 self._run = None
 
     def _wiped(self, asked: WipeAsked, options: RunOptions) -> DeviceWiped:
-        """Remove the file, as the server asks; answer what there is to say of it."""
+        """Remove the file, as the server asks; answer what there is to say of it.
+
+        Raises:
+            ForeignAccount: the file is not the one that is meant. Nothing of it is sent.
+        """
         client = self._connected_client()
-        send_unsent(self._file.connection, self._local, client, asked, options.on_event)
-        given_up = count_unsent(self._file.connection)
-        self._local.close()
+        check_account(self._file.connection, asked.account)
+        given_up = give_up(self._file.connection, self._local, client, asked, options.on_event)
         self._readers.close()
         self._closed = True
         self._file.remove()

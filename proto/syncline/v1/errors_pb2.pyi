@@ -158,8 +158,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     DEVICE_DISABLED: _ErrorReason.ValueType  # 53
     """The device is disabled; somebody may enable it. PERMISSION_DENIED."""
     DEVICE_WIPED: _ErrorReason.ValueType  # 54
-    """The device is to remove its copy, and to say so by ConfirmWipe. The metadata of ErrorInfo has `upload_first`: `true`
-    asks for its unsent changes before, under `store_epoch`; it has `settled_through`, too. FAILED_PRECONDITION.
+    """The device is to remove its copy of `account`, and of no other, and to say so by ConfirmWipe. The metadata of
+    ErrorInfo has that, and `upload_first`: `true` asks for its unsent changes before, under `store_epoch`; it has
+    `settled_through`, too. FAILED_PRECONDITION.
     """
     WIPE_NOT_ASKED: _ErrorReason.ValueType  # 55
     """The device was not to remove its copy. FAILED_PRECONDITION."""
@@ -305,8 +306,9 @@ DEVICE_NOT_FOUND: ErrorReason.ValueType  # 52
 DEVICE_DISABLED: ErrorReason.ValueType  # 53
 """The device is disabled; somebody may enable it. PERMISSION_DENIED."""
 DEVICE_WIPED: ErrorReason.ValueType  # 54
-"""The device is to remove its copy, and to say so by ConfirmWipe. The metadata of ErrorInfo has `upload_first`: `true`
-asks for its unsent changes before, under `store_epoch`; it has `settled_through`, too. FAILED_PRECONDITION.
+"""The device is to remove its copy of `account`, and of no other, and to say so by ConfirmWipe. The metadata of
+ErrorInfo has that, and `upload_first`: `true` asks for its unsent changes before, under `store_epoch`; it has
+`settled_through`, too. FAILED_PRECONDITION.
 """
 WIPE_NOT_ASKED: ErrorReason.ValueType  # 55
 """The device was not to remove its copy. FAILED_PRECONDITION."""

@@ -6,14 +6,17 @@ import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from syncline.server.errors import SettingsInvalid
 
 ENV_PREFIX = "SYNCLINE_"
+
+_UPLOAD_BYTES_PER_MINUTE_MIN: Final = 3_200_000
+"""With less, a chunk of UploadBatch (512 KiB) would be held up for longer than an upload may be, and so refused."""
 
 
 class LogFormat(StrEnum):
@@ -51,6 +54,15 @@ def _directories(value: object) -> object:
 def _names(value: object) -> object:
     """Split what the environment has; anything else is a sequence already."""
     return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def _upload_bytes(value: int) -> int:
+    if 0 < value < _UPLOAD_BYTES_PER_MINUTE_MIN:
+        raise ValueError(f"must be 0, or {_UPLOAD_BYTES_PER_MINUTE_MIN:,} at least")
+    return value
+
+
+_UploadBytes: TypeAlias = Annotated[int, Field(ge=0), AfterValidator(_upload_bytes)]
 
 
 class Settings(BaseSettings):
@@ -135,7 +147,7 @@ class Settings(BaseSettings):
     streams_max: int = Field(
         default=20_000,
         ge=1,
-        description="Streams that answer at a time, such as ReadQueue; more are answered likewise.",
+        description="Streams at a time, such as ReadQueue and UploadBatch; more are answered likewise.",
     )
     streams_per_connection_max: int = Field(
         default=1_000,
@@ -160,17 +172,19 @@ class Settings(BaseSettings):
         description="What may be called at once: as much as the rates allow in so many seconds, and 10 calls at least.",
     )
     principal_streams: int = Field(
-        default=0, ge=0, description="Streams that answer one principal at a time, such as ReadQueue; 0: any number."
-    )
-    account_streams: int = Field(default=0, ge=0, description="The same of all principals of an account.")
-    principal_upload_bytes_per_minute: int = Field(
         default=0,
         ge=0,
-        description="Bytes of changes and rows that one principal brings in the long run; whoever is faster is slowed"
-        " down, or refused if that would take more than 10 seconds. 0: any number.",
+        description="Streams of one principal at a time, such as ReadQueue and UploadBatch; a device that watches needs"
+        " two. 0: any number.",
     )
-    account_upload_bytes_per_minute: int = Field(
-        default=0, ge=0, description="The same of all principals of an account."
+    account_streams: int = Field(default=0, ge=0, description="The same of all principals of an account.")
+    principal_upload_bytes_per_minute: _UploadBytes = Field(
+        default=0,
+        description="Bytes of changes and rows that one principal brings in the long run; whoever is faster is slowed"
+        " down, or refused if that would take more than 10 seconds. 3,200,000 at least; 0: any number.",
+    )
+    account_upload_bytes_per_minute: _UploadBytes = Field(
+        default=0, description="The same of all principals of an account; 3,200,000 at least, too."
     )
     account_devices: int = Field(
         default=0, ge=0, description="Devices of an account; another new one is refused. 0: any number."

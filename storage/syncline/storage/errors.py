@@ -126,10 +126,11 @@ class DeviceDisabled(StoreError):
 
 
 class DeviceWiped(StoreError):
-    """The device is to remove its copy. What goes with it is all that it needs to send its changes before."""
+    """The device is to remove its copy. What goes with it says whose that is, and how to send its changes before."""
 
-    def __init__(self, *, upload_first: bool, store_epoch: int, settled_through: int) -> None:
+    def __init__(self, *, account_id: str, upload_first: bool, store_epoch: int, settled_through: int) -> None:
         super().__init__("the device is to remove its copy")
+        self.account_id = account_id
         self.upload_first = upload_first
         self.store_epoch = store_epoch
         self.settled_through = settled_through

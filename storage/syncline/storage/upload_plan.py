@@ -93,7 +93,7 @@ class UploadPlan:
     stopped_by: SeqReused | SeqSettled | None = None
 
 
-def admit(device: Device, head: Head, batch: UploadBatch) -> None:
+def admit(account_id: str, device: Device, head: Head, batch: UploadBatch) -> None:
     """Raise unless the device may have this batch decided.
 
     Raises:
@@ -103,7 +103,7 @@ def admit(device: Device, head: Head, batch: UploadBatch) -> None:
         ResyncRequired: the device has expired.
         DeviceDisabled, DeviceWiped: see `check_access`.
     """
-    check_access(device, head, uploads=True)
+    check_access(account_id, device, head, uploads=True)
     if batch.stream_id != device.upload_stream_id:
         raise StreamSuperseded("a newer upload stream of the device took over")
     if batch.store_epoch is not None and batch.store_epoch != head.store_epoch:

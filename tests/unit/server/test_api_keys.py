@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from syncline.server.identity.api_keys import ApiKeyAuthenticator
 from syncline.server.identity.permissions import Permission
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store, open_store
-from syncline.storage.api_key_models import ApiKey
+from syncline.storage.api_key_models import USE_INTERVAL_US, ApiKey
 from syncline.storage.errors import StoreUnavailable
 
 
@@ -49,7 +50,10 @@ class Desk:
         self._find = store.find_api_key
         store.find_api_key = self.find  # type: ignore[method-assign]
         self.now = 2
-        self.authenticator = ApiKeyAuthenticator(store, threads, cache_seconds=cache_seconds, now=lambda: self.now)
+        self.note_threads = StoreThreads(1)
+        self.authenticator = ApiKeyAuthenticator(
+            store, threads, self.note_threads, cache_seconds=cache_seconds, now=lambda: self.now
+        )
 
     def find(self, prefix: str) -> tuple[str, ApiKey] | None:
         self.asked += 1
@@ -95,3 +99,28 @@ async def test_a_store_that_is_away_is_no_answer_about_a_key(threads: StoreThrea
         await desk.authenticator.authenticate(desk.text)
     desk.away = False
     assert await desk.authenticator.authenticate(desk.text)
+
+
+async def test_nobody_waits_while_the_use_of_a_key_cannot_be_noted(threads: StoreThreads) -> None:
+    store = open_store("memory:")
+    desk = Desk(store, threads, cache_seconds=0)
+    desk.now = 2 * USE_INTERVAL_US
+    notes, go_on, note_use = 0, threading.Event(), store.note_api_key_use
+
+    def note(account_id: str, prefix: str, *, now: int) -> None:
+        nonlocal notes
+        notes += 1
+        assert go_on.wait(60)
+        if notes == 1:
+            raise StoreUnavailable("locked")
+        note_use(account_id, prefix, now=now)
+
+    store.note_api_key_use = note  # type: ignore[method-assign]
+    for _ in range(5):
+        assert await desk.authenticator.authenticate(desk.text)
+    go_on.set()
+    while store.list_api_keys("a")[0].last_used_at == 0:
+        assert await desk.authenticator.authenticate(desk.text)
+    desk.note_threads.close()
+    assert notes == 2, "one for the five, and one when that had failed"
+    assert store.list_api_keys("a")[0].last_used_at == desk.now

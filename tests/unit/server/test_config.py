@@ -23,6 +23,15 @@ def test_every_broken_setting_is_named() -> None:
         load_settings(threads=0, poll_seconds=0)
 
 
+@pytest.mark.parametrize("name", ["principal_upload_bytes_per_minute", "account_upload_bytes_per_minute"])
+def test_no_upload_rate_is_so_low_that_a_chunk_of_a_batch_would_be_refused(name: str) -> None:
+    for refused in (1, 3_199_999):
+        with pytest.raises(SettingsInvalid, match=f"{name}: .*must be 0, or 3,200,000 at least"):
+            load_settings(**{name: refused})
+    for taken in (0, 3_200_000):
+        assert getattr(load_settings(**{name: taken}), name) == taken
+
+
 def test_every_setting_is_described() -> None:
     undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
 

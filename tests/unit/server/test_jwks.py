@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+from structlog.testing import capture_logs
 
 from syncline.server.config import load_settings
 from syncline.server.errors import SettingsInvalid, Unauthenticated
@@ -126,6 +127,26 @@ async def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     assert not keys.known("one")
 
 
+async def test_keys_are_kept_fresh_whatever_goes_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+
+    def fail(source: FileSource) -> bytes:
+        reads.append(source.name)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(FileSource, "read", fail)
+    settings = load_settings(**IDENTITY, jwks=str(tmp_path), credential_cache_seconds=0.001)
+    credentials = Credentials(settings, open_store("memory:"))
+    with capture_logs() as lines:
+        fresh = asyncio.create_task(credentials.keep_fresh())
+        while len(reads) < 3:
+            assert not fresh.done()
+            await asyncio.sleep(0)
+        fresh.cancel()
+    credentials.close()
+    assert {(line["event"], line["log_level"]) for line in lines} == {("the keys of tokens cannot be read", "error")}
+
+
 def test_a_file_beyond_all_measure_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(b" " * (2 << 20))
@@ -134,6 +155,9 @@ def test_a_file_beyond_all_measure_is_not_read(tmp_path: Path) -> None:
 
 
 P384 = ec_key(ec.SECP384R1())
+_CHANGES: list[dict[str, Any]] = [{"alg": ["RS256"]}, {"alg": {}}, {"crv": ["P-256"]}, {"kty": {}}, {"kty": 5}]
+STRANGE = [jwk(ONE, "one") | changes for changes in _CHANGES]
+STRANGE_IDS = ["alg of a list", "alg of an object", "crv of a list", "kty of an object", "kty of a number"]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +187,9 @@ def test_a_key_is_good_for_its_own_algorithms(key: Key, more: dict[str, Any], al
         jwk(ONE, "one", use="enc"),
         {"kty": ["RSA"]},
         {},
+        *STRANGE,
     ],
-    ids=["symmetric", "HS256", "RSA for HS256", "none", "for encryption", "strange", "empty"],
+    ids=["symmetric", "HS256", "RSA for HS256", "none", "for encryption", "strange", "empty", *STRANGE_IDS],
 )
 async def test_what_no_token_may_be_signed_with_is_left_out(document: dict[str, Any]) -> None:
     keys = key_set(Script(json.dumps({"keys": [{**document, "kid": "bad"}, jwk(ONE, "one")]}).encode()))
@@ -174,8 +199,15 @@ async def test_what_no_token_may_be_signed_with_is_left_out(document: dict[str, 
 
 @pytest.mark.parametrize(
     "document",
-    [{**jwk(ONE, "one"), "x": "AAAA"}, {**jwk(rsa_key(), "one"), "n": 5}, jwk(rsa_key(1024), "one"), {"kty": "RSA"}],
-    ids=["not on the curve", "number", "weak", "incomplete"],
+    [
+        {**jwk(ONE, "one"), "x": "AAAA"},
+        {**jwk(rsa_key(), "one"), "n": 5},
+        jwk(rsa_key(1024), "one"),
+        {"kty": "RSA"},
+        *STRANGE,
+        jwk(ONE, "one") | {"kid": ["one"]},
+    ],
+    ids=["not on the curve", "number", "weak", "incomplete", *STRANGE_IDS, "kid of a list"],
 )
 def test_a_broken_or_weak_key_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="key"):

@@ -26,6 +26,8 @@ _COST_FACTOR: Final = 50
 class _Count:
     records: int
     good_until: float
+    estimated: bool = False
+    """Was anything added since? Not all of that need have been new."""
 
 
 class StoredLimits:
@@ -68,14 +70,15 @@ class StoredLimits:
         return f"at most {self._records_max:,} records"
 
     def is_full(self, account_id: str) -> bool:
-        """Has the account as many records as it may? As it was counted lately."""
+        """Has the account as many records as it may? As it was counted lately; an estimate never says yes."""
         if not self._records_max:
             return False
         with self._lock:
             count = self._counts.get(account_id)
             now = self._clock()
-            if count is not None and now < count.good_until:
-                return count.records >= self._records_max
+            full = count is not None and count.records >= self._records_max
+            if count is not None and now < count.good_until and not (full and count.estimated):
+                return full
             if count is not None:
                 count.good_until = now + COUNT_SECONDS  # others go by the old one while this thread counts
         records = sum(self._store.count_records(account_id).values())
@@ -92,5 +95,4 @@ class StoredLimits:
             count = self._counts.get(account_id)
             if count is not None:
                 count.records += records
-                if count.records >= self._records_max:  # not all of them need have been new
-                    count.good_until = min(count.good_until, self._clock() + COUNT_SECONDS_FULL)
+                count.estimated = True

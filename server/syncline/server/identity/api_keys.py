@@ -7,7 +7,10 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextvars import Context
 from typing import Final, NamedTuple
+
+import structlog
 
 from syncline.server.environment import now_us
 from syncline.server.errors import Unauthenticated
@@ -18,6 +21,9 @@ from syncline.server.identity.permissions import known_permissions
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store
 from syncline.storage.api_key_models import USE_INTERVAL_US, ApiKey
+from syncline.storage.errors import StoreError
+
+_log = structlog.get_logger(__name__)
 
 _KNOWN_MAX: Final = 10_000
 """Keys that are remembered; beyond it, those go that were not used for longest."""
@@ -36,22 +42,31 @@ class ApiKeyAuthenticator:
     """Asks the store for a key, and remembers the answer for a moment. Keys that are not there are not remembered."""
 
     def __init__(
-        self, store: Store, threads: StoreThreads, *, cache_seconds: float, now: Callable[[], int] = now_us
+        self,
+        store: Store,
+        threads: StoreThreads,
+        note_threads: StoreThreads,
+        *,
+        cache_seconds: float,
+        now: Callable[[], int] = now_us,
     ) -> None:
         """Prepare.
 
         Args:
             store: has the keys, of all accounts.
-            threads: the store is called through them.
+            threads: the store is asked through them.
+            note_threads: and told through these that a key was used: a write may wait for others, a caller must not.
             cache_seconds: how long a key may go on after it was revoked.
             now: the time, in microseconds.
         """
         self._store = store
         self._threads = threads
+        self._note_threads = note_threads
         self._cache_seconds = cache_seconds
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._asked: dict[str, asyncio.Task[_Known | None]] = {}
+        self._noted: dict[str, asyncio.Task[None]] = {}
 
     async def authenticate(self, token: str) -> Caller:
         """See `Authenticator`."""
@@ -81,11 +96,12 @@ class ApiKeyAuthenticator:
 
     async def _ask(self, prefix: str) -> _Known | None:
         until = time.monotonic() + self._cache_seconds
-        found = await self._threads.run(self._read, prefix)
+        found = await self._threads.run(self._store.find_api_key, prefix)
         if found is None:
             self._known.pop(prefix, None)
             return None
         account_id, key = found
+        self._note_use(account_id, key)
         caller = Caller(
             account_id, key.name, known_permissions(key.permissions), key.buckets, credential=f"api_key:{key.prefix}"
         )
@@ -95,11 +111,18 @@ class ApiKeyAuthenticator:
             self._known.popitem(last=False)
         return known
 
-    def _read(self, prefix: str) -> tuple[str, ApiKey] | None:
-        found = self._store.find_api_key(prefix)
-        if found is not None:
-            account_id, key = found
-            now = self._now()
-            if not key.revoked_at and key.last_used_at < now - USE_INTERVAL_US:
-                self._store.note_api_key_use(account_id, prefix, now=now)
-        return found
+    def _note_use(self, account_id: str, key: ApiKey) -> None:
+        """Have it noted that the key is used, if that is due. Nobody waits for it."""
+        now = self._now()
+        if key.revoked_at or key.last_used_at >= now - USE_INTERVAL_US or key.prefix in self._noted:
+            return
+        # In a context of its own: it is no part of the call's trace.
+        noted = asyncio.create_task(self._note(account_id, key.prefix, now), context=Context())
+        self._noted[key.prefix] = noted
+        noted.add_done_callback(lambda _: self._noted.pop(key.prefix, None))
+
+    async def _note(self, account_id: str, prefix: str, now: int) -> None:
+        try:
+            await self._note_threads.run(self._store.note_api_key_use, account_id, prefix, now=now)
+        except StoreError as error:  # it is noted when the store is asked for the key again
+            _log.warning("the use of an API key is not noted", account=account_id, prefix=prefix, error=str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import structlog
+
 from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid, Unauthenticated
 from syncline.server.identity.api_key_text import START
@@ -22,8 +24,12 @@ from syncline.server.identity.jwt_tokens import JwtAuthenticator, JwtRules
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store
 
+_log = structlog.get_logger(__name__)
+
 _THREADS: Final = 2
 """Threads that look credentials up: whoever tries many of them keeps no other thread of the store busy."""
+_NOTE_THREADS: Final = 1
+"""Threads that note the use of API keys, which may wait for other writes: of their own, so that no look-up waits."""
 
 _JWT_SETTINGS: Final = ("jwt_issuer", "jwt_audience", "jwks")
 
@@ -44,6 +50,7 @@ class Credentials:
         """
         self._settings = settings
         self._threads = StoreThreads(_THREADS)
+        self._note_threads = StoreThreads(_NOTE_THREADS)
         self._keys: KeySet | None = None
         self.authenticator: Authenticator = self._authenticator(store)
         self.recheck_seconds = 0.0 if is_development(settings) else settings.credential_cache_seconds
@@ -56,12 +63,16 @@ class Credentials:
             return
         of_file = isinstance(jwks_source(settings.jwks), FileSource)
         while True:
-            await keys.refresh()
+            try:
+                await keys.refresh()
+            except Exception:  # noqa: BLE001  without keys nobody gets in
+                _log.exception("the keys of tokens cannot be read")
             await asyncio.sleep(settings.credential_cache_seconds if of_file else settings.jwks_refresh_seconds)
 
     def close(self) -> None:
         """Give the threads back."""
         self._threads.close()
+        self._note_threads.close()
 
     def _authenticator(self, store: Store) -> Authenticator:
         settings, threads = self._settings, self._threads
@@ -83,7 +94,8 @@ class Credentials:
             self._keys = KeySet(jwks_source(settings.jwks))
             tokens = JwtAuthenticator(rules, self._keys, store, threads)
         if settings.api_keys:
-            api_keys = ApiKeyAuthenticator(store, threads, cache_seconds=settings.credential_cache_seconds)
+            cache_seconds = settings.credential_cache_seconds
+            api_keys = ApiKeyAuthenticator(store, threads, self._note_threads, cache_seconds=cache_seconds)
         return _ByForm(tokens, api_keys)
 
 

@@ -12,6 +12,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 RSA_BITS_MIN: Final = 2_048
+_TEXTS: Final = ("kty", "crv", "alg", "kid")
+"""Members of a JWK that are texts, if they are there."""
 
 
 class _Kind(NamedTuple):
@@ -49,6 +51,9 @@ def read_jwk(document: Mapping[str, Any]) -> VerifyingKey | None:
     """
     if document.get("use", "sig") != "sig":
         return None
+    for name in _TEXTS:
+        if not isinstance(document.get(name), str | None):
+            raise ValueError(f"it is no key: {name} is no text")  # noqa: TRY004  as for all that is broken
     kind = _Kind(document.get("kty", ""), document.get("crv"))
     algorithms = {name for name, of in KINDS.items() if of == kind}
     if "alg" in document:

@@ -40,7 +40,8 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not is_ours(method):
             return handler
-        guard = self._admit_stream if handler.response_streaming else self._admit_call
+        streaming = handler.request_streaming or handler.response_streaming
+        guard = self._admit_stream if streaming else self._admit_call
         return wrap_handler(handler, guard, weigh=self._weigh if method in UPLOADING else None)
 
     @asynccontextmanager

@@ -225,6 +225,7 @@ _row(
     StatusCode.FAILED_PRECONDITION,
     "DEVICE_WIPED",
     metadata=lambda error: {
+        "account": error.account_id,
         "upload_first": str(error.upload_first).lower(),
         "store_epoch": store_epoch_text(error.store_epoch),
         "settled_through": str(error.settled_through),

@@ -47,5 +47,5 @@ class LoadInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not is_ours(handler_call_details.method):
             return handler
-        gate = self._streams if handler.response_streaming else self._calls
+        gate = self._streams if handler.request_streaming or handler.response_streaming else self._calls
         return wrap_handler(handler, gate.admit)

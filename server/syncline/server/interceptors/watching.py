@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context
 
+import structlog
+
 from syncline.server.errors import ServerError
 from syncline.server.interceptors.wrapping import Sending
 from syncline.storage.errors import StoreError
+
+_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -17,8 +21,8 @@ async def watched(check: Callable[[], Awaitable[object]], every_seconds: float) 
     """Run the block, and look again and again whether it may go on.
 
     Args:
-        check: raises a `ServerError` if not, which the block then ends with. A store that fails is asked again next
-            time: it gives the block nothing either.
+        check: raises a `ServerError` if not, which the block then ends with. After any other error it is asked again
+            next time: a store that fails gives the block nothing either.
         every_seconds: how often.
 
     Yields:
@@ -61,6 +65,8 @@ class _Watch:
                 self.refusal = error
             except StoreError:
                 continue
+            except Exception:  # noqa: BLE001  the watch must not end before the call
+                _log.exception("it cannot be told whether a call may go on")
         # While gRPC sends, it takes a cancel for its own and answers nothing: the client would wait for ever.
         if not self._is_sending:
             self.cancelled = True

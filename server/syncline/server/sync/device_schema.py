@@ -18,5 +18,5 @@ def schema_of_device(env: Environment, device_uuid: UUID) -> Schema:
         DeviceNotFound: it was forgotten; with its next session it is a new one.
     """
     device = env.store.get_device(env.account_id, device_uuid)
-    check_access(device, env.store.get_head(env.account_id))
+    check_access(env.account_id, device, env.store.get_head(env.account_id))
     return read_visible_schema(env)

@@ -246,8 +246,9 @@ class _Stream:
         self._env.drain.check()
         if self._listener.challenged:
             self._listener.challenged = False
-            device = await self._env.threads.run(self._env.store.get_device, self._env.account_id, self._device_uuid)
-            check_access(device, await self._env.threads.run(self._env.store.get_head, self._env.account_id))
+            env = self._env
+            device = await env.threads.run(env.store.get_device, env.account_id, self._device_uuid)
+            check_access(env.account_id, device, await env.threads.run(env.store.get_head, env.account_id))
             if device.stream_id != self._listener.stream_id:
                 raise StreamSuperseded("a newer stream of this device took over")
 

@@ -90,6 +90,7 @@ class ManagedDeviceConformance:
         set_access(tenant, device, DeviceAccess.WIPING, upload_first=True)
         with pytest.raises(DeviceWiped) as told:
             tenant.open(device.device_uuid)
+        assert told.value.account_id == tenant.account_id
         assert told.value.upload_first
         assert told.value.store_epoch == tenant.store.get_head(tenant.account_id).store_epoch
         uploader.send(uploader.insert("before", {"a": 1}))
@@ -108,6 +109,19 @@ class ManagedDeviceConformance:
             wiped = tenant.store.confirm_wipe(*this, act=ACT)
             assert (wiped.access, wiped.state) == (DeviceAccess.WIPED, DeviceState.EXPIRED)
         assert actions(tenant) == 2
+
+    def test_a_copy_that_comes_back_after_the_wipe_is_not_asked_for_its_changes(self, tenant: Tenant) -> None:
+        device = tenant.device()
+        uploader = Uploader(tenant, device_uuid=device.device_uuid)
+        set_access(tenant, device, DeviceAccess.WIPING, upload_first=True)
+        tenant.store.confirm_wipe(tenant.account_id, device.device_uuid, act=ACT)
+        for call in (
+            lambda: tenant.open(device.device_uuid),
+            lambda: uploader.send(uploader.insert("copy", {"a": 1})),
+        ):
+            with pytest.raises(DeviceWiped) as told:
+                call()
+            assert not told.value.upload_first
 
     def test_g10_a_wiped_device_holds_no_tombstone_back(self, tenant: Tenant) -> None:
         tenant.put("a")

@@ -45,7 +45,7 @@ class MemoryAcknowledgements(MemoryState):
             check_texts("rejections", (refusal.object_type, refusal.key, refusal.reason))
         with self._transaction(account_id) as account:
             device = account.device(device_uuid)
-            check_access(device.device, account.head)
+            check_access(account_id, device.device, account.head)
             if device.device.state is DeviceState.EXPIRED:
                 raise ResyncRequired((), "the device was not seen for too long")
             call = _Call(account, device, self._max_rejections)

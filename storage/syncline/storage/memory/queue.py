@@ -41,7 +41,7 @@ class MemoryQueue(MemoryState):
         check_request(request)
         with self._transaction(account_id) as account:
             device = account.device(device_uuid)
-            check_access(device.device, account.head)
+            check_access(account_id, device.device, account.head)
             entries = resolve(
                 request,
                 _session_feeds(account, device, request),
@@ -107,7 +107,7 @@ class MemoryQueue(MemoryState):
         """See `QueueStore.read_queue`."""
         with self._transaction(account_id) as account:
             device = account.device(device_uuid)
-            check_access(device.device, account.head)
+            check_access(account_id, device.device, account.head)
             if stream_id is not None and stream_id != device.device.stream_id:
                 raise StreamSuperseded("a newer stream of the device took over")
             at = {entry.position.feed: cursors.get(entry.position.feed, entry.start) for entry in session.feeds}

@@ -30,7 +30,7 @@ class MemoryReconciling(MemoryState):
         check_ranges(object_type, bucket, ranges)
         with self._transaction(account_id) as account:
             device = account.device(device_uuid)
-            check_access(device.device, account.head)
+            check_access(account_id, device.device, account.head)
             kind = account.schema.object_type(object_type)
             if kind is None:
                 raise ObjectTypeNotFound(object_type)

@@ -30,7 +30,7 @@ class MemoryUploads(MemoryState):
         check_batch(batch)
         with self._transaction(account_id) as account:
             row = account.device(device_uuid)
-            admit(row.device, account.head, batch)
+            admit(account_id, row.device, account.head, batch)
             state = _state(account, row, batch)
             plan = plan_upload(state, batch.changes, batch.holds, judge, now=batch.now)
             batch.planned()
@@ -69,7 +69,7 @@ class MemoryUploads(MemoryState):
         check_text("key", key or "")
         with self._transaction(account_id) as account:
             row = account.device(device_uuid)
-            check_access(row.device, account.head)
+            check_access(account_id, row.device, account.head)
             found = [
                 entry
                 for entry in reversed(account.conflicts)

@@ -58,7 +58,7 @@ class SqlAcknowledging(SqlDevices, SqlFeeds, SqlPositions, SqlRejections, SqlSch
 
         def work(connection: Connection) -> AckOutcome:
             found = self._device_at_head(connection, account_id, device_uuid, lock=True)
-            check_access(found.device, found.head)
+            check_access(account_id, found.device, found.head)
             if found.device.state is DeviceState.EXPIRED:
                 raise ResyncRequired((), "the device was not seen for too long")
             epochs = {interval.epoch for interval in intervals}

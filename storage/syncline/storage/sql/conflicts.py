@@ -82,7 +82,7 @@ class SqlConflicts(SqlBase):
 
         def work(connection: Connection) -> list[Conflict]:
             found = self._device_at_head(connection, account_id, device_uuid)
-            check_access(found.device, found.head)
+            check_access(account_id, found.device, found.head)
             return [_conflict(row) for row in connection.execute(statement, values)]
 
         return self._database.read(work)

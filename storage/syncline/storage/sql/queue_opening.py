@@ -131,7 +131,7 @@ class SqlQueueOpening(SqlDevices, SqlFeeds, SqlPositions, SqlRedelivery, SqlSche
         self, connection: Connection, account_id: str, device_uuid: UUID, request: OpenQueue, *, lock: bool
     ) -> _Plan:
         found = self._device_at_head(connection, account_id, device_uuid, lock=lock)
-        check_access(found.device, found.head)
+        check_access(account_id, found.device, found.head)
         scopes = self._scopes(connection, account_id)
         grants = self._grants(connection, account_id, device_uuid)
         served = _served_feeds(request, scopes, grants)

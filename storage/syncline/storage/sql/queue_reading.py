@@ -51,7 +51,7 @@ class SqlQueueReading(SqlDevices, SqlFeeds, SqlPositions, SqlRedelivery, SqlSess
 
         def work(connection: Connection) -> QueueRead:
             found = self._device_at_head(connection, account_id, device_uuid)
-            check_access(found.device, found.head)
+            check_access(account_id, found.device, found.head)
             if stream_id is not None and stream_id != found.device.stream_id:
                 raise StreamSuperseded("a newer stream of the device took over")
             self._recheck(connection, account_id, found.device, found.head, session, at)

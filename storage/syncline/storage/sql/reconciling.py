@@ -99,7 +99,7 @@ class SqlReconciling(SqlDevices, SqlSchemas):
     ) -> Feed:
         """Where the type's records of the bucket are, or why the device may not compare them."""
         found = self._device_at_head(connection, account_id, device_uuid)
-        check_access(found.device, found.head)
+        check_access(account_id, found.device, found.head)
         scopes = self._scopes_of_types(connection, account_id, [object_type])
         if object_type not in scopes:
             raise ObjectTypeNotFound(object_type)

@@ -114,7 +114,7 @@ class SqlUploading(SqlDevices, SqlWriting, SqlReceipts, SqlConflicts):
     def _before_batch(self, connection: Connection, account_id: str, device_uuid: UUID, batch: UploadBatch) -> _Before:
         """Read what the batch is decided on; all of it after the revisions were taken."""
         found = self._device_at_head(connection, account_id, device_uuid)
-        admit(found.device, found.head, batch)
+        admit(account_id, found.device, found.head, batch)
         changes, next_seq = batch.changes, found.device.next_change_seq
         scopes = self._scopes_of_changes(connection, account_id, changes)
         seqs = [change.change_seq for change in changes if change.change_seq < next_seq]

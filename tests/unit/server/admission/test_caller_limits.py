@@ -109,13 +109,13 @@ def test_streams_are_counted_while_they_are_open(clock: Clock) -> None:
 
 
 async def test_uploads_are_slowed_down_and_then_refused(clock: Clock) -> None:
-    limits = limits_of(clock, principal_upload_bytes_per_minute=600_000)
-    await limits.pace_upload(ADA, 600_000)
-    await limits.pace_upload(ADA, 100)  # 10 ms
-    await limits.pace_upload(ADA, 99_000)
+    limits = limits_of(clock, principal_upload_bytes_per_minute=6_000_000)
+    await limits.pace_upload(ADA, 6_000_000)
+    await limits.pace_upload(ADA, 1_000)  # 10 ms
+    await limits.pace_upload(ADA, 990_000)
     with refused("principal:upload_bytes", PACE_SECONDS_MAX + 0.01):
-        await limits.pace_upload(ADA, 1_000)
-    await limits.pace_upload(BOB, 600_000)
+        await limits.pace_upload(ADA, 10_000)
+    await limits.pace_upload(BOB, 6_000_000)
 
 
 def test_buckets_of_those_who_left_are_dropped(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
