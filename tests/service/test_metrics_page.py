@@ -71,6 +71,8 @@ def test_calls_are_shown_by_method_and_status(server: ServerProcess) -> None:
             client.fetch_queue("no such session")
 
     status, page = _get(server)
+    while not _calls(page, rpc_method="syncline.v1.SyncService/FetchQueue"):  # counted after it is answered
+        status, page = _get(server)
 
     assert status == 200
     assert _calls(page, rpc_method=START, rpc_response_status_code="OK") >= 1
