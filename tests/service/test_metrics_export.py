@@ -3,96 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent import futures
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Event
-from typing import Any
-from uuid import uuid4
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 
-from syncline.client import Ack, SyncClient
 from syncline.data.metrics import CALL_DURATION, SECONDS
 from syncline.server.config import load_settings
 from syncline.server.errors import SettingsInvalid
 from syncline.server.telemetry.metrics_setup import metering
-from tests.harness.server import ServerProcess, start_server
+from tests.harness.otlp import MetricCollector, exporting_to, listening, use
+from tests.harness.server import ServerProcess
 
 
-class _Collector(metrics_service_pb2_grpc.MetricsServiceServicer):
-    """Keeps what comes, or hangs."""
-
-    def __init__(self) -> None:
-        self.resources: list[Any] = []
-        self.came = Event()
-        self.asked = Event()
-        self.hanging = False
-        self.released = Event()
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  the contract's name
-        """See the protocol."""
-        self.asked.set()
-        if self.hanging:
-            self.released.wait()
-        self.resources.extend(request.resource_metrics)
-        self.came.set()
-        return metrics_service_pb2.ExportMetricsServiceResponse()
-
-    @property
-    def services(self) -> set[str]:
-        """The names of who sent it."""
-        attributes = [each for told in self.resources for each in told.resource.attributes]
-        return {each.value.string_value for each in attributes if each.key == "service.name"}
-
-    def points(self, name: str) -> list[Any]:
-        """What last came of a histogram."""
-        found = [
-            metric.histogram.data_points
-            for told in self.resources
-            for scope in told.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-        ]
-        return list(found[-1]) if found else []
-
-
-@contextmanager
-def _listening(collector: _Collector, port: int = 0) -> Iterator[int]:
-    server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
-    add_to_server: Any = metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server  # without types
-    add_to_server(collector, server)
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
-    try:
-        yield bound
-    finally:
-        collector.released.set()
-        server.stop(0).wait()
-
-
-@contextmanager
 def _exporting_to(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, timeout_s: float = 0.5
-) -> Iterator[ServerProcess]:
-    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", str(timeout_s))
-    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "50")
-    with start_server(f"sqlite:///{tmp_path / 'server.db'}", drain_linger_seconds=0) as server:
-        yield server
+) -> AbstractContextManager[ServerProcess]:
+    return exporting_to(
+        port, tmp_path, monkeypatch, timeout_s=timeout_s, OTEL_METRICS_EXPORTER="otlp", OTEL_METRIC_EXPORT_INTERVAL="50"
+    )
 
 
-def _use(server: ServerProcess) -> None:
-    """A call, which must be answered whatever becomes of the metrics."""
-    with SyncClient(server.address, uuid4()) as client:
-        client.sync(lambda meta, data: Ack.ACK)
-
-
-def _starts(collector: _Collector) -> int:
+def _starts(collector: MetricCollector) -> int:
     """How many sessions the collector was told of."""
     return sum(
         point.count
@@ -108,28 +41,28 @@ def _until(holds: Callable[[], object]) -> None:
 
 
 def test_metrics_reach_a_collector_the_last_ones_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    collector = _Collector()
-    with _listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch) as server:
+    collector = MetricCollector()
+    with listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch) as server:
         assert collector.came.wait(60)
-        _use(server)
+        use(server)
         assert server.terminate() == 0
 
     assert _starts(collector) == 1
-    assert collector.services == {"syncline-server"}
+    assert collector.attribute("service.name") == {"syncline-server"}
     assert tuple(collector.points(CALL_DURATION.name)[0].explicit_bounds) == SECONDS
 
 
 def test_a_collector_that_is_away_loses_nothing_and_is_told_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector = _Collector()
-    with _listening(_Collector()) as port:
+    collector = MetricCollector()
+    with listening(MetricCollector()) as port:
         pass
     with _exporting_to(port, tmp_path, monkeypatch) as server:
-        _use(server)
+        use(server)
         _until(lambda: "metrics cannot be exported" in server.log)
-        _use(server)
-        with _listening(collector, port):
+        use(server)
+        with listening(collector, port):
             _until(lambda: "metrics are exported" in server.log)
             _until(lambda: _starts(collector) == 2)
         assert server.terminate() == 0
@@ -144,11 +77,11 @@ def test_a_collector_that_is_away_loses_nothing_and_is_told_of_once(
 def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector = _Collector()
+    collector = MetricCollector()
     collector.hanging = True
-    with _listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch, timeout_s=600) as server:
+    with listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch, timeout_s=600) as server:
         assert collector.asked.wait(60)
-        _use(server)
+        use(server)
 
         assert server.terminate() == 0
 

@@ -6,87 +6,26 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent import futures
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Event
-from typing import Any
-from uuid import uuid4
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from syncline.client import Ack, SyncClient
 from syncline.data.span_lines import SpanLine, decode_span_line
 from syncline.server.config import load_settings
 from syncline.server.errors import SettingsInvalid
 from syncline.server.telemetry.setup import tracing
+from tests.harness.otlp import SpanCollector, exporting_to, listening, use
 from tests.harness.server import ServerProcess, start_server
 
 
-class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Keeps what comes, or hangs."""
-
-    def __init__(self) -> None:
-        self.resources: list[Any] = []
-        self.came = Event()
-        self.asked = Event()
-        self.hanging = False
-        self.released = Event()
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  the contract's name
-        """See the protocol."""
-        self.asked.set()
-        if self.hanging:
-            self.released.wait()
-        self.resources.extend(request.resource_spans)
-        self.came.set()
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-    @property
-    def names(self) -> set[str]:
-        """The names of all spans."""
-        return {span.name for told in self.resources for scope in told.scope_spans for span in scope.spans}
-
-    def attribute(self, name: str) -> set[str]:
-        """The values of an attribute of the resources."""
-        return {
-            each.value.string_value for told in self.resources for each in told.resource.attributes if each.key == name
-        }
-
-
-@contextmanager
-def _listening(collector: _Collector, port: int = 0) -> Iterator[int]:
-    server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
-    add_to_server: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server  # without types
-    add_to_server(collector, server)
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
-    try:
-        yield bound
-    finally:
-        collector.released.set()
-        server.stop(0).wait()
-
-
-@contextmanager
 def _exporting_to(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, timeout_s: float = 0.5
-) -> Iterator[ServerProcess]:
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", str(timeout_s))
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
-    with start_server(f"sqlite:///{tmp_path / 'server.db'}", drain_linger_seconds=0) as server:
-        yield server
-
-
-def _use(server: ServerProcess) -> None:
-    """A call, which must be answered whatever becomes of its spans."""
-    with SyncClient(server.address, uuid4()) as client:
-        client.sync(lambda meta, data: Ack.ACK)
+) -> AbstractContextManager[ServerProcess]:
+    return exporting_to(
+        port, tmp_path, monkeypatch, timeout_s=timeout_s, OTEL_TRACES_EXPORTER="otlp", OTEL_BSP_SCHEDULE_DELAY="20"
+    )
 
 
 def _until(holds: Callable[[], object]) -> None:
@@ -97,9 +36,9 @@ def _until(holds: Callable[[], object]) -> None:
 
 def test_spans_reach_a_collector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
-    collector = _Collector()
-    with _listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch) as server:
-        _use(server)
+    collector = SpanCollector()
+    with listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch) as server:
+        use(server)
         assert server.terminate() == 0
 
     assert "syncline.v1.SyncService/StartSession" in collector.names
@@ -111,18 +50,18 @@ def test_spans_reach_a_collector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_collector_that_is_away_is_told_of_once_and_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector = _Collector()
-    with _listening(_Collector()) as port:
+    collector = SpanCollector()
+    with listening(SpanCollector()) as port:
         pass
     with _exporting_to(port, tmp_path, monkeypatch) as server:
         for _ in range(3):
-            _use(server)
+            use(server)
         _until(lambda: "spans cannot be exported" in server.log)
-        _use(server)
-        with _listening(collector, port):
+        use(server)
+        with listening(collector, port):
 
             def has_come() -> bool:
-                _use(server)
+                use(server)
                 return collector.came.is_set()
 
             _until(has_come)
@@ -139,12 +78,12 @@ def test_a_collector_that_is_away_is_told_of_once_and_when_it_is_back(
 def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector = _Collector()
+    collector = SpanCollector()
     collector.hanging = True
-    with _listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch, timeout_s=600) as server:
-        _use(server)
+    with listening(collector) as port, _exporting_to(port, tmp_path, monkeypatch, timeout_s=600) as server:
+        use(server)
         assert collector.asked.wait(60)
-        _use(server)
+        use(server)
 
         assert server.terminate() == 0
         assert "dropped that should have gone to" in server.log

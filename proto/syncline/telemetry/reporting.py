@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from syncline.telemetry.dropped_spans import DroppedSpans
-
-Tell = Callable[[str], None]
+from syncline.telemetry.outage import Outage, Tell
 
 
 class ReportingExporter(SpanExporter):
@@ -25,10 +24,12 @@ class ReportingExporter(SpanExporter):
             works_again: Told, with a sentence, when it is the other way round.
         """
         self._exporter = exporter
-        self._where = where
-        self._failed = failed
-        self._works_again = works_again
-        self._failing = False
+        self._outage = Outage(
+            f"spans cannot be exported to {where} and are dropped until it works again",
+            f"spans are exported to {where} again",
+            failed=failed,
+            works_again=works_again,
+        )
         self.dropped = DroppedSpans(where, failed)
         """What this exporter did not take; whoever hands it spans adds what it had no room for."""
         self.handled = 0
@@ -42,11 +43,7 @@ class ReportingExporter(SpanExporter):
         except Exception as error:  # noqa: BLE001  telemetry must not disturb what it is about
             result, why = SpanExportResult.FAILURE, f": {error}"
         failing = result is not SpanExportResult.SUCCESS
-        if failing and not self._failing:
-            self._failed(f"spans cannot be exported to {self._where} and are dropped until it works again{why}")
-        elif self._failing and not failing:
-            self._works_again(f"spans are exported to {self._where} again")
-        self._failing = failing
+        self._outage.note(failing=failing, why=why)
         self.handled += len(spans)
         if failing:
             self.dropped.add(len(spans))

@@ -6,7 +6,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
-from syncline.telemetry.reporting import Tell
+from syncline.telemetry.outage import Outage, Tell
 
 
 class ReportingMetricExporter(MetricExporter):
@@ -26,10 +26,12 @@ class ReportingMetricExporter(MetricExporter):
             exporter._preferred_aggregation,  # noqa: SLF001
         )
         self._exporter = exporter
-        self._where = where
-        self._failed = failed
-        self._works_again = works_again
-        self._failing = False
+        self._outage = Outage(
+            f"metrics cannot be exported to {where} until it works again",
+            f"metrics are exported to {where} again",
+            failed=failed,
+            works_again=works_again,
+        )
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """See MetricExporter."""
@@ -39,11 +41,7 @@ class ReportingMetricExporter(MetricExporter):
         except Exception as error:  # noqa: BLE001  telemetry must not disturb what it is about
             result, why = MetricExportResult.FAILURE, f": {error}"
         failing = result is not MetricExportResult.SUCCESS
-        if failing and not self._failing:
-            self._failed(f"metrics cannot be exported to {self._where} until it works again{why}")
-        elif self._failing and not failing:
-            self._works_again(f"metrics are exported to {self._where} again")
-        self._failing = failing
+        self._outage.note(failing=failing, why=why)
         return result
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:

@@ -16,7 +16,8 @@ from syncline.server.telemetry.variables import exporters_named, otlp_endpoint, 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from syncline.telemetry.reporting import ReportingExporter, Tell
+    from syncline.telemetry.outage import Tell
+    from syncline.telemetry.reporting import ReportingExporter
 
 # The SDK and its exporters are imported where they are used: a server without traces starts without them.
 
