@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from bench.initial_sync import seconds_to_sync
 from bench.upload import new_messages, seconds_to_upload
 from syncline.server.config import load_settings
-from syncline.server.telemetry.setup import tracing
+from syncline.server.telemetry.traces_setup import tracing
 
 Work = Literal["download", "upload"]
 

@@ -86,7 +86,7 @@ def watching(path: Path, target: str) -> Iterator[Arrivals]:
             at_first.wait(PATIENCE_S)
             yield arrivals
         finally:
-            replica.stop()
+            replica.close()  # a stop would be lost on a watch that is about to be tried again
             thread.join()
 
 

@@ -22,9 +22,8 @@ class SyncWorker:
     """A worker process, as its owner sees it."""
 
     def __init__(self, url: str) -> None:
-        """Start it."""
-        command = [sys.executable, "-m", "tests.chaos.sync_worker", url]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        """Start it. What it logs is the test's, in which secrets are looked for."""
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.chaos.sync_worker", url])
 
     def freeze(self) -> None:
         """Let it stand still, as a machine does that is out of memory."""

@@ -7,135 +7,203 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
+import sqlite3
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import uuid4
 
+import grpc
 import pytest
 
-from syncline.client import Ack, Data, Meta, SyncClient
-from syncline.storage import open_store
-from tests.chaos.fuzz_calls import METHODS, Outcome, fuzz
+from syncline.server.records import record_write
+from syncline.storage import Store, open_store
+from tests.chaos.fuzz_accounts import everything_of, fill, records_of
+from tests.chaos.fuzz_callers import ACCOUNTS, CALM, NOBODY, STILL, Desk
+from tests.chaos.fuzz_calls import METHODS, Outcome, Target, fuzz
 from tests.chaos.fuzz_garbage import GARBAGE, KEPT_BY_GRPC, Vandal
+from tests.chaos.fuzz_server import Device, check_server, live_streams, taken_at_rest, taken_by
+from tests.harness.certificates import make_certificates, server_settings
 from tests.harness.server import ServerProcess, declare_notes, start_server
-from tests.replica.serving import number_notes, write_notes
+from tests.replica.serving import NOTE, number_notes
+from tests.service.uploading import SCHEMA
 
 SEEDS = int(os.environ.get("SYNCLINE_CHAOS_SEEDS", "3"))
-CALLS = 667 * SEEDS
+CALLS = 667 * SEEDS // 3
+"""Of each of three servers."""
 GARBAGES = 30 * SEEDS
 GARBAGES_KEPT = min(3 * SEEDS, 60)
 """Of what gRPC keeps: some 5 MB each."""
 
-AT_A_TIME = 24
-
-DEVICE = uuid4()
-"""The one that behaves well."""
+CONNECTIONS = 6
 
 GROWTH_BYTES_MAX = 96 * 1024 * 1024
-"""Of the server's memory, after a first tenth of the calls: caches fill, and allocators keep what was used."""
+"""Of the server's memory, after a first fifth of the calls: caches fill, and allocators keep what was used."""
+FILES_MORE_MAX, THREADS_MORE_MAX = 24, 8
+"""Than after that fifth: of connections to the database, which come with the need, and as gRPC likes."""
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120 + 10 * SEEDS)]
 
+NOTES = number_notes(200)
+SETTINGS: Mapping[str, object] = {"reflection": "true", "log_format": "json", "metrics_listen": "127.0.0.1:0"}
+
 
 @pytest.fixture
-def server(sqlite_url: str) -> Iterator[ServerProcess]:
-    with closing(open_store(sqlite_url)) as store:
-        declare_notes(store)
-        write_notes(store, number_notes(200))
-    with start_server(sqlite_url, reflection="true", log_format="json") as server:
-        yield server
+def folder(tmp_path: Path) -> Path:
+    """Files and a database for connectors to read."""
+    folder = tmp_path / "systems"
+    folder.mkdir()
+    (folder / "note.csv").write_text("id,text\nf1,one\nf2,x\n")
+    with closing(sqlite3.connect(folder / "shop.db")) as shop, shop:
+        shop.execute("CREATE TABLE shop (id TEXT PRIMARY KEY, text TEXT)")
+        shop.execute("INSERT INTO shop VALUES ('s1', 'one')")
+    return folder
+
+
+@dataclass
+class Fuzzed:
+    """A server, who calls it, and who must see nothing of that."""
+
+    server: ServerProcess
+    target: Target
+    store: Store
+    url: str
+    device: Device
+    account_id: str
+    """The device's."""
+    guarded: str | None
+    """An account of which nobody changes anything."""
+
+    def check_copy(self, copy: Mapping[tuple[str, str], Any]) -> None:
+        """All that was written before is there as it was; where everybody may write, other records come to it."""
+        if self.guarded is not None:
+            assert copy == {("note", key): {"id": key, "text": text} for key, text in NOTES.items()}
+
+    def guarded_rows(self) -> Mapping[str, Sequence[str]]:
+        """All that must stay as it is."""
+        return {} if self.guarded is None else everything_of(self.url, self.guarded)
+
+
+def write_notes(store: Store, account_id: str) -> None:
+    writes = [record_write(NOTE, {"id": key, "text": text}, modified_at=1) for key, text in NOTES.items()]
+    store.write_records(account_id, writes)
 
 
 @contextmanager
-def well_behaved(server: ServerProcess) -> Iterator[list[float]]:
-    """A client that synchronises all the while; how long each time took. It must not see anything of all this."""
-    seconds: list[float] = []
-    failures: list[BaseException] = []
-    ended = threading.Event()
-
-    def take(meta: Meta, data: Data | None) -> Ack:
-        del meta, data
-        return Ack.ACK
-
-    def work() -> None:
-        try:
-            with SyncClient(server.address, DEVICE) as client:
-                while not ended.is_set():
-                    began = time.monotonic()
-                    client.sync(take, full_resync=True)
-                    seconds.append(time.monotonic() - began)
-                    ended.wait(0.05)
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield seconds
-    finally:
-        ended.set()
-        thread.join()
-    assert not failures
-    assert seconds
+def in_development(url: str, folder: Path, **settings: object) -> Iterator[Fuzzed]:
+    """Everybody may do everything, in one account that the device is of, too."""
+    with closing(open_store(url)) as store:
+        declare_notes(store)
+        write_notes(store, "dev")
+        with start_server(url, file_roots=folder, **settings) as server:
+            device = Device(server.address)
+            target = Target(server.address, [NOBODY] * 10, None, str(device.uuid), str(folder))
+            yield Fuzzed(server, target, store, url, device, "dev", None)
 
 
-def memory_bytes(server: ServerProcess) -> int:
-    assert server.process is not None
-    pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGESIZE")
+@contextmanager
+def with_credentials(url: str, folder: Path, *, tls: bool, **settings: object) -> Iterator[Fuzzed]:
+    """Callers of two accounts know all ids of a third one; the device is of a fourth."""
+    certificates = make_certificates(folder.parent / "certificates") if tls else None
+    if certificates is not None:
+        settings |= server_settings(certificates)
+    with closing(open_store(url)) as store:
+        for account_id in (*ACCOUNTS, CALM, STILL):
+            store.create_account(account_id)
+            store.write_schema(account_id, SCHEMA, expected_version=0)
+        write_notes(store, CALM)
+        desk = Desk(store, folder.parent)
+        with start_server(url, file_roots=folder, sweep_minutes=0.02, **settings, **desk.settings) as server:
+            ca_file = None if certificates is None else certificates / "ca.pem"
+            credentials = None if ca_file is None else grpc.ssl_channel_credentials(ca_file.read_bytes())
+            device = Device(server.address, token=desk.token(CALM), ca_file=ca_file, insecure=not tls)
+            target = Target(server.address, desk.identities(), credentials, str(device.uuid), str(folder))
+            hints = asyncio.run(fill_all(target, store, desk))
+            while not is_swept(everything_of(url, STILL)):
+                time.sleep(0.1)
+            yield Fuzzed(server, replace(target, hints=hints), store, url, device, CALM, STILL)
 
 
-def check_server(server: ServerProcess) -> None:
-    """It is the process that it was, and found no fault of its own."""
-    assert server.process is not None
-    assert server.process.poll() is None
-    for line in server.log.splitlines():
-        assert '"level": "error"' not in line, line
-        assert "Traceback" not in line, line
+def is_swept(rows: Mapping[str, Sequence[str]]) -> bool:
+    """Has the sweep been there, which takes payloads of requests that ended, and lets a device expire?"""
+    return not rows["payload_chunk"] and any("'expired'" in device for device in rows["device"])
 
 
-def test_odd_calls_of_all_methods_do_no_harm(server: ServerProcess) -> None:
-    outcome, first = Outcome(), max(CALLS // 10, 1_000)
-    with well_behaved(server) as seconds:
-        asyncio.run(
-            fuzz(server.address, seed="warm", calls=first, at_a_time=AT_A_TIME, outcome=outcome, spared=str(DEVICE))
-        )
-        before, began = memory_bytes(server), time.monotonic()
-        asyncio.run(
-            fuzz(server.address, seed="run", calls=CALLS, at_a_time=AT_A_TIME, outcome=outcome, spared=str(DEVICE))
-        )
-        took = time.monotonic() - began
-    after = memory_bytes(server)
-    print(f"\n{CALLS:,} calls in {took:,.0f} s ({CALLS / took:,.0f}/s); memory {before:,} -> {after:,} bytes")
+async def fill_all(target: Target, store: Store, desk: Desk) -> Sequence[str]:
+    """Put something into the accounts of the callers, and into the one that nobody calls; the ids in that."""
+    async with target.channel() as channel:
+        for account_id in ACCOUNTS:
+            await fill(channel, desk.api_key(account_id), store, account_id)
+        return await fill(channel, desk.api_key(STILL), store, STILL)
+
+
+@pytest.fixture(params=["development", "tls-sqlite", "postgres"])
+def fuzzed(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fuzzed]:
+    """A server of each kind."""
+    url: str = request.getfixturevalue("postgres_url" if request.param == "postgres" else "sqlite_url")
+    made = (
+        in_development(url, folder, **SETTINGS)
+        if request.param == "development"
+        else with_credentials(url, folder, tls=request.param == "tls-sqlite", **SETTINGS)
+    )
+    with made as fuzzed:
+        yield fuzzed
+
+
+def test_odd_calls_of_all_methods_do_no_harm(fuzzed: Fuzzed) -> None:
+    server, outcome, began = fuzzed.server, Outcome(), time.monotonic()
+    guarded, taken = fuzzed.guarded_rows(), [taken_by(server)]
+    print(f"\nat the start: {taken[0]}")
+    with fuzzed.device.loading(fuzzed.check_copy) as seconds:
+        for name, share in (("warm", 0.2), ("first", 0.3), ("second", 0.5)):
+            calls = round(CALLS * share)
+            asyncio.run(fuzz(fuzzed.target, seed=name, calls=calls, connections=CONNECTIONS, outcome=outcome))
+            taken.append(taken_by(server))
+            print(f"{calls:,} calls later, {time.monotonic() - began:,.0f} s: {taken[-1]}", flush=True)
+    files_max, threads_max = taken[1].files + FILES_MORE_MAX, taken[1].threads + THREADS_MORE_MAX
+    rest = taken_at_rest(server, files_max=files_max, threads_max=threads_max)
+    print(f"at rest: {rest}; the longest call: {outcome.seconds_max}")
     print(f"a well-behaved client synchronised {len(seconds):,} times, in {max(seconds):.2f} s at most")
     for ended, count in outcome.statuses().most_common():
         print(f"{count:9,} {ended}")
     assert outcome.faults[:20] == []
     assert {name for name, _ in outcome.codes} == {method.name for method in METHODS}
-    assert after - before < GROWTH_BYTES_MAX
     check_server(server)
+    assert fuzzed.device.load(uuid4()) == records_of(fuzzed.store, fuzzed.account_id)
+    assert {name: rows for name, rows in fuzzed.guarded_rows().items() if rows != guarded[name]} == {}
+    assert live_streams(server) == 0
+    assert rest.memory_bytes - taken[1].memory_bytes < GROWTH_BYTES_MAX
+    assert rest.files <= files_max
+    assert rest.threads <= threads_max
 
 
-def test_garbage_on_the_socket_does_no_harm(server: ServerProcess) -> None:
-    def throw(count: int, kinds: Collection[str], seed: str) -> int:
+def test_garbage_on_the_socket_does_no_harm(sqlite_url: str, folder: Path) -> None:
+    def throw(server: ServerProcess, count: int, kinds: Collection[str], seed: str) -> int:
         vandal = Vandal("127.0.0.1", server.port, Random(seed), kinds)
         while vandal.thrown < count:
             vandal.throw()
         vandal.close()
-        return memory_bytes(server)
+        return taken_by(server).memory_bytes
 
     freed = GARBAGE.keys() - KEPT_BY_GRPC
-    with well_behaved(server) as seconds:
-        before = throw(GARBAGES // 3, freed, "warm")
-        after = throw(GARBAGES, freed, "run")
-        kept = throw(GARBAGES_KEPT, KEPT_BY_GRPC, "kept")
-    print(f"\n{GARBAGES:,} connections of garbage; memory {before:,} -> {after:,} bytes")
-    print(f"{GARBAGES_KEPT:,} more of what gRPC keeps: {kept:,} bytes")
-    print(f"a well-behaved client synchronised {len(seconds):,} times, in {max(seconds):.2f} s at most")
-    assert after - before < GROWTH_BYTES_MAX
-    check_server(server)
+    with in_development(sqlite_url, folder, **SETTINGS) as fuzzed:
+        server = fuzzed.server
+        with fuzzed.device.loading(fuzzed.check_copy) as seconds:
+            before = throw(server, GARBAGES // 3, freed, "warm")
+            first = taken_by(server)
+            after = throw(server, GARBAGES, freed, "run")
+            kept = throw(server, GARBAGES_KEPT, KEPT_BY_GRPC, "kept")
+        print(f"\n{GARBAGES:,} connections of garbage; memory {before:,} -> {after:,} bytes")
+        print(f"{GARBAGES_KEPT:,} more of what gRPC keeps: {kept:,} bytes")
+        print(f"a well-behaved client synchronised {len(seconds):,} times, in {max(seconds):.2f} s at most")
+        assert after - before < GROWTH_BYTES_MAX
+        check_server(server)
+        assert fuzzed.device.load(uuid4()) == records_of(fuzzed.store, "dev")
+        files_max, threads_max = first.files + FILES_MORE_MAX, first.threads + THREADS_MORE_MAX
+        rest = taken_at_rest(server, files_max=files_max, threads_max=threads_max)
+        assert rest.files <= files_max
+        assert rest.threads <= threads_max

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +40,8 @@ def test_sync_query_and_status(server: ServedStore, file: Path, syncline: Syncli
     as_json = syncline("query", "--json", "SELECT count(*) AS n, NULL AS gap FROM note", SYNCLINE_FILE=str(file))
     assert json.loads(as_json.stdout) == [{"n": 25, "gap": None}]
     assert syncline("query", file, "SELECT 1 WHERE 0").stdout == "no rows\n"
+    twice = syncline("query", file, "SELECT 1 AS a, 2 AS b, 3 AS a, 4 AS a", "--json")
+    assert json.loads(twice.stdout) == [{"a": 1, "b": 2, "a:1": 3, "a:2": 4}]
 
     status = syncline("status", file).stdout
     for part in ("device      ", "account     dev", "checkpoint  revision 25, stored ", "note", "25"):
@@ -51,6 +55,15 @@ def test_what_a_record_says_does_not_steer_the_terminal(server: ServedStore, fil
     assert "\x1b" not in shown
     assert r"\x1b[31mred [bold]" in shown
     delete_notes(server.store, "escape")
+
+
+def test_a_letter_that_the_output_cannot_hold_is_escaped(server: ServedStore, file: Path, syncline: Syncline) -> None:
+    syncline("sync", file, "--server", server.address)
+    command = [sys.executable, "-m", "syncline.cli", "query", str(file), "SELECT 'größe' AS size"]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True
+    )
+    assert r"gr\xf6\xdfe" in ended.stdout
 
 
 def test_watch_prints_changes_until_it_is_interrupted(server: ServedStore, file: Path, syncline: Syncline) -> None:

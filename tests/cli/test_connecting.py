@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +84,13 @@ def test_a_client_certificate_is_shown_to_servers_that_ask(
         sync = ("sync", file, "--server", target, "--ca-file", folder / "ca.pem")
         ended = syncline(*sync, "--client-certificate", folder / "client.pem", "--client-key", folder / "client.key")
     assert len(service.start_requests) == 1, ended.stderr
+
+
+def test_a_server_without_tls_is_told_in_one_line(scripted: str, file: Path, tmp_path: Path) -> None:
+    """In a process of its own: gRPC would say more by itself, and looks at its variables once."""
+    folder = make_certificates(tmp_path / "certificates", "localhost")
+    command = [sys.executable, "-m", "syncline.cli", "sync", str(file), "--server", scripted]
+    ended = subprocess.run([*command, "--ca-file", str(folder / "ca.pem")], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1

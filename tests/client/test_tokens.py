@@ -172,6 +172,53 @@ async def test_two_are_never_asked_for_at_once(connect: Connect, scripted: str) 
         await asyncio.gather(*(call("start_session") for _ in range(4)))
 
 
+async def test_a_function_that_its_caller_left_goes_on_for_the_next_one(scripted: str) -> None:
+    begun, may_end, asked = threading.Event(), threading.Event(), []
+
+    def issue() -> IssuedToken:
+        asked.append("t")
+        begun.set()
+        assert may_end.wait(60)
+        return "t", LONG
+
+    async with AsyncSyncClient(scripted, uuid4(), token=issue) as client:
+        left = asyncio.create_task(client.start_session())
+        await asyncio.to_thread(begun.wait, 60)
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+        waiting = asyncio.create_task(client.start_session())
+        await asyncio.sleep(0)
+        may_end.set()
+        await waiting
+    assert asked == ["t"]
+
+
+async def test_a_coroutine_that_its_caller_left_ends_before_the_next_one_begins(scripted: str) -> None:
+    running, begun = 0, asyncio.Event()
+
+    async def issue() -> IssuedToken:
+        nonlocal running
+        running += 1
+        assert running == 1
+        try:
+            if not begun.is_set():
+                begun.set()
+                await asyncio.Event().wait()
+            return "t", LONG
+        finally:
+            await asyncio.sleep(0)  # it takes its time to end
+            running -= 1
+
+    async with AsyncSyncClient(scripted, uuid4(), token=issue) as client:
+        left = asyncio.create_task(client.start_session())
+        await begun.wait()
+        waiting = asyncio.create_task(client.start_session())
+        await asyncio.sleep(0)
+        left.cancel()
+        await waiting
+    assert left.cancelled()
+
+
 def test_threads_that_were_refused_together_get_one_new_token(service: ScriptedService, scripted: str) -> None:
     issuer = Issuer(lambda name: (name, LONG))
     with SyncClient(scripted, uuid4(), token=issuer) as client:

@@ -11,6 +11,7 @@ import pytest
 
 from deploy.cluster.folder import Folder
 from deploy.cluster.strays import end_processes
+from tests.harness.secrets import check_untold, secret
 from tests.harness.server import server_process
 
 __all__ = ["server_process"]
@@ -26,4 +27,16 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
         yield folder
     finally:
         end_processes(folder)
-        shutil.rmtree(path, ignore_errors=True)
+        try:
+            _check_untold(folder)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_untold(folder: Folder) -> None:
+    """No program of the cluster may have told a secret, its own key included."""
+    if folder.secret_key.exists():
+        secret(folder.secret_key.read_text())
+    for file in (*folder.logs.iterdir(), folder.traces):
+        if file.exists():
+            check_untold(file.read_text(errors="replace"), f"{file.name} of the cluster")

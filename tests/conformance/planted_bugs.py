@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -13,11 +14,13 @@ from sqlalchemy import Connection, case, delete, func, select, update
 
 from syncline.data.changes import Operation, Verdict, field_text
 from syncline.data.parsing import parse_object
+from syncline.storage.audit_models import Act
 from syncline.storage.conformance import ReferenceDevice
 from syncline.storage.conformance.device_file import HeldRow
 from syncline.storage.contract import Judge, RowWriter
+from syncline.storage.errors import RequestNotFound
 from syncline.storage.models import Collected, Feed, Position, QueueRead, RecordWrite, Session, WriteResult
-from syncline.storage.request_models import BatchResult, Enrollment, Lease, RowBatch, SourceRow
+from syncline.storage.request_models import BatchResult, Enrollment, Lease, RowBatch, SourceRow, SyncRequest
 from syncline.storage.request_moves import is_still_due
 from syncline.storage.row_plan import KnownSource, SourceName
 from syncline.storage.sql.request_rows import Family, StoredRequest
@@ -295,6 +298,31 @@ class RowsComparedWithTheirRecords(SqlStore):
             name: source._replace(source_hash=records[name[0], source.record_key].data_hash)
             for name, source in known.items()
         }
+
+
+class PayloadsOfAnybody(SqlStore):
+    """A payload is found by its request alone."""
+
+    def read_payload(self, account_id: str, request_id: str, *, after: int) -> tuple[int, bytes] | None:
+        return super().read_payload(_owner(self, account_id, request_id), request_id, after=after)
+
+
+class CancelledByAnybody(SqlStore):
+    """A request is cancelled for whoever knows its id."""
+
+    def cancel_request(
+        self, account_id: str, request_id: str, *, by: str, now: int, act: Act | None = None
+    ) -> SyncRequest:
+        return super().cancel_request(_owner(self, account_id, request_id), request_id, by=by, now=now, act=act)
+
+
+def _owner(store: SqlStore, account_id: str, request_id: str) -> str:
+    """Whose request it is; nobody's is the caller's."""
+    for owner in store.list_accounts():
+        with suppress(RequestNotFound):
+            store.get_request(owner, request_id)
+            return owner
+    return account_id
 
 
 class _EveryRowAsItCame:

@@ -12,6 +12,7 @@ from syncline.storage.errors import StoreUnavailable
 from syncline.storage.sql.opening import open_database
 from syncline.storage.sql.store import SqlStore
 from tests.conformance.planted_bugs import (
+    CancelledByAnybody,
     DepartureAtAnEqualRevision,
     EachBatchSeesForItself,
     HeadReadAfterRows,
@@ -22,6 +23,7 @@ from tests.conformance.planted_bugs import (
     OldValuesOnly,
     OwnChangesAreNews,
     ParentDecidedWithoutItsLock,
+    PayloadsOfAnybody,
     ReceiptsIgnored,
     ReceiptsReadBeforeTheLock,
     ReceiptsTrimmedByAge,
@@ -95,6 +97,10 @@ ON_ANY_DATABASE = [
     Planted(
         EachBatchSeesForItself,
         (SUITE.test_g10_a_full_run_between_batches_and_they_leave_what_the_other_brought,),
+    ),
+    *(
+        Planted(hole, (SUITE.test_g9_what_is_another_account_s_is_as_what_is_not_there,))
+        for hole in (PayloadsOfAnybody, CancelledByAnybody)
     ),
     Planted(
         RowsComparedWithTheirRecords,

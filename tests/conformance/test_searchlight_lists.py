@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.server.requests.page_tokens import ListAsked, ListPlace, decode_page, encode_page, kinds_of
+from syncline.server.page_tokens import ListAsked, ListPlace, decode_page, encode_page
+from syncline.server.requests.listing import kinds_of
 from syncline.server.requests.searchlight import parse_filter, parse_order, place_of
 from syncline.storage import Store, open_store
 from syncline.storage.conformance.tenant import NOW

@@ -11,12 +11,11 @@ import pytest
 
 from syncline.data.schema import Field, FieldType
 from syncline.server.requests.connectors.registry import Connectors
-from syncline.server.requests.runner import Runner
 from syncline.storage import open_store
 from syncline.storage.request_models import Operation, Progress
 from syncline.storage.request_states import RequestStatus
 from tests.connectors.sql_sources import SQL, PostgresNotes, SqliteNotes
-from tests.connectors.working import ACCOUNT, BOX, ENROLLMENT_ID, Site
+from tests.connectors.working import ACCOUNT, ENROLLMENT_ID, Site
 
 Notes = SqliteNotes | PostgresNotes
 
@@ -26,7 +25,7 @@ def site(sqlite_url: str, sql_notes: Notes) -> Iterator[Site]:
     with closing(open_store(sqlite_url)) as store:
         made = Site(store)
         made.declare()
-        made.runner = Runner(store, Connectors({"sql": SQL}), BOX)
+        made.runner = made.runner_with(Connectors({"sql": SQL}))
         table = {"table": "notes", "key": ["id"], "cursor": "changed"}
         made.enroll(url=sql_notes.settings["url"], tables={"note": table}, batch_rows=4)
         [known] = store.list_enrollments(ACCOUNT)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from syncline.server.admission.stored_limits import StoredLimits
+from syncline.server.config import load_settings
 from syncline.server.enrollments.secrets import SecretBox
 from syncline.server.environment import now_us
 from syncline.server.requests.connectors.registry import Connectors
 from syncline.server.requests.holding import HeldRequest
 from syncline.server.requests.runner import Runner
 from syncline.storage import Store
+from syncline.storage.models import Record
 from syncline.storage.request_models import ClaimLimits, Enrollment, NewRequest, Operation, SyncRequest
 from syncline.v1.frame_pb2 import Frame
 from tests.connectors.scripted import Scripted
@@ -50,8 +55,12 @@ class Site:
         self.store = store
         self.connector = Scripted()
         self.connectors = Connectors({"scripted": self.connector})
-        self.runner = Runner(store, self.connectors, BOX)
+        self.runner = self.runner_with(self.connectors)
         self.hints = HintLog()
+
+    def runner_with(self, connectors: Connectors, **settings: Any) -> Runner:
+        """A runner with these connectors; fields of `Settings` say what the account may have."""
+        return Runner(self.store, connectors, BOX, StoredLimits(load_settings(**settings), self.store))
 
     def declare(self) -> None:
         """Make the account; in the schema is `note`."""
@@ -111,6 +120,10 @@ class Site:
         """How it stands."""
         return self.store.get_request(ACCOUNT, request_id)
 
+    def records(self) -> list[Record]:
+        """The notes as the store has them."""
+        return self.store.scan_records(ACCOUNT, "note", after_key=None, limit=100)
+
     def texts(self) -> dict[str, str]:
         """The notes by key."""
         found: dict[str, str] = {}
@@ -121,3 +134,14 @@ class Site:
                 found[record.key] = json.loads(Frame.FromString(record.frame).data)["text"]
             after = records[-1].key
         return found
+
+
+def expected_texts(count: int) -> dict[str, str]:
+    """What `Site.texts` is once so many rows of the scripted connector were written."""
+    return {f"k{number}": f"text {number}" for number in range(count)}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that another thread brings about; pytest's timeout ends a wait for ever."""
+    while not holds():
+        time.sleep(0.001)

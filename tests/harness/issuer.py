@@ -94,6 +94,12 @@ def signed(
     return secret_token(jwt.encode(payload, key, algorithm=algorithm, headers=headers))
 
 
+def signed_text(key: Key, payload: bytes, *, algorithm: str = "ES256", **header: Any) -> str:
+    """A genuine token whose payload is this text, which need be no claims."""
+    token = jwt.PyJWS().encode(payload, key, algorithm=algorithm, headers={"kid": "one", **header})
+    return secret_token(token)
+
+
 @dataclass
 class JwksServer:
     """Publishes a set over HTTP. Change `body` and `status` as you like."""

@@ -1,7 +1,8 @@
 """Secrets that tests use, and the look for them in all that is logged: no part of the system may tell one.
 
-What a test makes known here is looked for in all that this process's tests log from then on, and in the log of every
-server process that `start_server` runs. What programs answer to the test itself is not looked at.
+What a test makes known here is looked for in all that this process's tests log from then on, as do the workers that
+they start, in the log of every server process that `start_server` runs, and in the logs and spans of local clusters.
+What programs answer to the test itself is not looked at.
 """
 
 from __future__ import annotations

@@ -173,6 +173,41 @@ async def test_a_task_that_is_cancelled_in_a_watch_leaves_it(replica: AsyncRepli
     await replica.sync()
 
 
+async def test_leaving_the_loop_ends_the_watch(replica: AsyncReplica) -> None:
+    async for _ in replica.watch():
+        break
+    assert (await replica.sync()).nothing_new
+    async for _ in replica.watch():
+        break
+    async for _ in replica.watch():
+        with pytest.raises(AlreadySyncing):
+            await replica.sync()
+        break
+
+
+async def test_an_opening_that_the_end_of_the_loop_cancels_leaves_the_file_free(path: Path) -> None:
+    """`asyncio.run` cancels every task that is left, whoever started it."""
+    opening, go_on = threading.Event(), threading.Event()
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        opening.set()
+        go_on.wait()
+        connection: sqlite3.Connection = sqlite3.connect(*args, **options)
+        return connection
+
+    async def open_it() -> None:
+        await AsyncReplica.open(path, connect=connect)
+
+    task = asyncio.ensure_future(open_it())
+    await asyncio.to_thread(opening.wait)
+    for each in asyncio.all_tasks() - {asyncio.current_task()}:
+        each.cancel()
+    asyncio.get_running_loop().call_later(0.01, go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    Replica.open(path).close()
+
+
 async def test_tasks_take_turns_with_transactions(replica: AsyncReplica) -> None:
     notes = replica.objects("note")
     inside, other = asyncio.Event(), asyncio.Event()

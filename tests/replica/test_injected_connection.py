@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,33 @@ async def test_the_asyncio_flavour_uses_it_too(path: Path) -> None:
         async with AsyncReplica.open(path, connect=cipher.connect) as replica:
             await replica.status()
     assert [name for name in opened if not name.endswith(".lock")] == cipher.opened
+
+
+class InterruptedConnection(sqlite3.Connection):
+    """Ctrl-C comes while a transaction waits for its turn: Python raises it once SQLite has begun the transaction."""
+
+    is_interrupted = False
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        cursor = super().execute(sql, *args)
+        if InterruptedConnection.is_interrupted and sql == "BEGIN IMMEDIATE":
+            InterruptedConnection.is_interrupted = False
+            raise KeyboardInterrupt
+        return cursor
+
+
+def test_ctrl_c_at_the_beginning_of_a_transaction_leaves_none_open(path: Path, server: ServedStore) -> None:
+    server.write({"a": "x"})
+    with Replica.open(path, server.address, connect=partial(sqlite3.connect, factory=InterruptedConnection)) as replica:
+        replica.sync()
+        notes = replica.objects("note")
+        for work in (lambda: notes.update_by_pk("a", {"text": "y"}), replica.sync):
+            InterruptedConnection.is_interrupted = True
+            with pytest.raises(KeyboardInterrupt):
+                work()
+            assert notes.update_by_pk("a", {"text": "z"}) in (0, 1)
+            replica.sync()
+    assert server.store.get_records("dev", "note", ["a"])[0].revision == 2
 
 
 @pytest.mark.parametrize("connect", [Cipher("battery staple").connect, LockedConnection])

@@ -60,7 +60,7 @@ class Device:
     def compare(self, **options: Any) -> ReconcileReport:
         """Without a synchronisation before it."""
         schema = read_facts(self.connection).schema
-        return reconcile(self.connection, self.replica._connected_client(), schema, **options)
+        return reconcile(self.connection, self.replica._runs.client, schema, **options)
 
     def rows(self) -> Rows:
         rows = self.connection.execute("SELECT _key, _bucket, _revision, _data FROM syncline_base_note")
@@ -223,7 +223,7 @@ def test_what_the_server_changes_meanwhile_is_left_to_the_queue(start: Start) ->
 def test_a_record_that_changes_between_comparing_and_fetching_is_left_to_the_queue(start: Start) -> None:
     device = start()
     device.damage("DELETE FROM syncline_base_note WHERE _key IN ('00001', '00002')")
-    client = device.replica._connected_client()
+    client = device.replica._runs.client
     ask = client.reconcile
 
     def change_then_ask(request: upload_pb2.ReconcileRequest) -> upload_pb2.ReconcileResponse:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from syncline.data.schema import Field, FieldType, ObjectType, Schema
+from syncline.replica.adopting import adopt_store_epoch
+from syncline.replica.local_database import LocalDatabase
+from syncline.replica.resetting import reset
 from tests.replica.building import ITEM, OTHER, Bench, Item, page, put, segment
 
 
@@ -93,3 +100,44 @@ def test_a_whole_number_that_became_any_number_shows_fractions_without_rewriting
     bench.apply(page(segment(Item("b", 2, {"name": "y", "size": 1.5}), above=1), checkpoint=2))
     assert [(row[0], type(row[0])) for row in bench.reader.query("SELECT size FROM mine")] == [(5, float), (1.5, float)]
     assert [row[0] for row in bench.reader.query("SELECT _key FROM item WHERE size > 1.2 AND size < 2")] == ["b"]
+
+
+@pytest.mark.parametrize("overlaid", [False, True])
+def test_a_field_of_another_type_in_a_new_history_shows_what_came(bench: Bench, path: Path, overlaid: bool) -> None:
+    """A server that was set up anew may have any schema. A column that keeps its type would make 7 of "007"."""
+    was = (FieldType.INTEGER, FieldType.STRING, FieldType.JSON, FieldType.NUMBER, FieldType.BOOLEAN)
+    now = (FieldType.STRING, FieldType.JSON, FieldType.STRING, FieldType.INTEGER, FieldType.DECIMAL)
+    old, new = ((Field(f"f{at}", each) for at, each in enumerate(types)) for types in (was, now))
+    bench.use_schema(Schema(2, (ObjectType("item", "main", tuple(old)), OTHER)))
+    bench.start()
+    record = {"f0": 7, "f1": "x", "f2": {"a": 1}, "f3": 0.5, "f4": True}
+    bench.apply(page(segment(Item("a", 1, record)), checkpoint=1))
+    bench.connection.execute("CREATE VIEW mine AS SELECT * FROM item")
+    adopt_store_epoch(bench.connection, "epoch 2")
+    kind = ObjectType("item", "main", tuple(new))
+    bench.use_schema(Schema(1, (kind, OTHER)))
+    if overlaid:
+        with closing(LocalDatabase(path)) as local, local.transaction() as writer:
+            writer.create("item", {"f0": "1e5"}, key="mine")
+    bench.start()
+    record = {"f0": "007", "f1": {"x": 1}, "f2": "plain", "f3": 2**53 + 1, "f4": "1.50"}
+    bench.apply(page(segment(Item("a", 1, record)), load="second", checkpoint=1))
+    rows = bench.reader.query("SELECT f0, f1, f2, f3, f4 FROM mine ORDER BY _key")
+    assert tuple(rows[0]) == ("007", '{"x":1}', "plain", 2**53 + 1, "1.50")
+    assert [row[0] for row in rows] == ["007", *(["1e5"] if overlaid else [])]
+    assert bench.reader.query("SELECT _key FROM syncline_base_item WHERE f0 = '007'")[0][0] == "a"
+
+
+def test_rows_of_an_object_type_that_a_new_history_has_not_go(bench: Bench) -> None:
+    bench.apply(page(segment(put("a", 1)), segment(put("o", 1, object_type="other"), scope="second"), checkpoint=1))
+    adopt_store_epoch(bench.connection, "epoch 2")
+    bench.use_schema(Schema(1, (OTHER,)))
+    bench.start()
+    assert bench.names() == {"a": "a@1"}, "readers keep the old rows until the checkpoint"
+    arrived = segment(put("o", 1, object_type="other"), scope="second")
+    counts = bench.apply(page(arrived, load="second", checkpoint=1)).counts
+    assert (bench.names(), bench.names("other")) == ({}, {"o": "o@1"})
+    assert counts["item"].deleted == 1
+    reset(bench.connection, (), discard_unsent=False)
+    left = bench.connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '%item' OR name LIKE '%other'")
+    assert left.fetchall() == []

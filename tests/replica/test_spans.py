@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
@@ -106,6 +106,29 @@ def test_a_change_keeps_the_context_of_its_local_transaction(replica: Replica, p
     notes.update_by_pk("00002", {"text": "x"})
     first, second = spans.named(telemetry.SPAN_WRITE)
     assert kept(path) == [own_ids(first), own_ids(first), own_ids(second)]
+
+
+async def test_work_of_an_event_loop_is_of_the_trace_that_it_was_asked_for_in(
+    path: Path, server: ServedStore, spans: Spans
+) -> None:
+    async with AsyncReplica.open(path, server.address) as replica:
+        await replica.sync()
+        notes = replica.objects("note")
+        with _tracer.start_as_current_span("app") as app:
+            await notes.create({"id": "a"})
+            async with replica.transaction():
+                await notes.create({"id": "b"})
+                async with replica.transaction():
+                    await notes.create({"id": "c"})
+            async with aclosing(replica.watch()) as reports:
+                await anext(reports)
+            assert trace.get_current_span() is app
+    writes = spans.named(telemetry.SPAN_WRITE)
+    _, watch = spans.named(telemetry.SPAN_SYNC)
+    assert {ids(span.parent) for span in (*writes, watch)} == {own_ids(only(spans, "app"))}
+    first, second = map(own_ids, writes)
+    links = [ids(link.context) for span in spans.named(telemetry.SPAN_UPLOAD_MESSAGE) for link in span.links]
+    assert links == [first, second]
 
 
 def test_updates_that_became_one_keep_the_context_of_the_last(path: Path, spans: Spans) -> None:

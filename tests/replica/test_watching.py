@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 
 from syncline.client import AlreadySyncing, ConnectionLost, Superseded
 from syncline.replica import Replica, ReplicaError, SyncReport, SyncStopped
+from syncline.replica.run import Run
+from syncline.replica.runs import Runs
 from tests.replica.serving import ServedStore
 
 
@@ -64,6 +67,35 @@ def test_leaving_the_loop_ends_the_watch(replica: Replica) -> None:
     for _ in replica.watch():
         break
     assert replica.sync().nothing_new
+
+
+def test_closing_ends_a_run_that_is_only_beginning(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch, server: ServedStore
+) -> None:
+    """`close` has nothing to stop yet when it looks, and would wait for a watch that goes on for ever."""
+    beginning, told = Event(), Event()
+    make, end = Run.__init__, Runs.stop
+
+    def make_late(run: Run, *args: Any) -> None:
+        make(run, *args)
+        beginning.set()
+        told.wait()
+
+    def stop(runs: Runs) -> None:
+        end(runs)
+        told.set()
+
+    monkeypatch.setattr(Run, "__init__", make_late)
+    monkeypatch.setattr(Runs, "stop", stop)
+    reports: list[SyncReport] = []
+    watcher = Thread(target=lambda: reports.extend(replica.watch()), daemon=True)
+    watcher.start()
+    beginning.wait()
+    closer = Thread(target=replica.close, daemon=True)
+    closer.start()
+    closer.join()
+    watcher.join()
+    assert reports == []
 
 
 def test_a_callback_cannot_close_the_replica_it_runs_in(server: ServedStore, path: Path) -> None:

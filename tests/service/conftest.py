@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 
 import pytest
 
 from syncline.storage import Store, open_store
+from tests.connectors.working import Site
 from tests.harness.server import RunningApp, declare_notes, running_app, server_process
 from tests.harness.wire import WireDevice, wire_device
 
@@ -34,3 +36,13 @@ async def device(in_process_server: RunningApp) -> AsyncIterator[WireDevice]:
     """A device of the server in process."""
     async with wire_device(in_process_server.address) as device:
         yield device
+
+
+@pytest.fixture
+def site(sqlite_url: str) -> Iterator[Site]:
+    """A store over SQLite whose requests are run in the test's process."""
+    with closing(open_store(sqlite_url)) as store:
+        made = Site(store)
+        made.declare()
+        yield made
+        made.connector.released.set()

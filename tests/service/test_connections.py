@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import grpc
 import pytest
 
 from syncline.storage import Store, open_store
+from syncline.v1 import queue_pb2
 from tests.harness.server import declare_notes, running_app
 from tests.harness.wire import WireDevice, error_of, keys, next_page, note, notes, wire_device
 
@@ -83,3 +85,25 @@ async def test_a_reader_that_stops_is_dropped_and_others_go_on(store: Store) -> 
             async for _ in stream:
                 pass
         assert error_of(told.value) == (grpc.StatusCode.ABORTED, "ACK_OVERDUE")
+
+
+async def test_a_reader_that_stops_keeps_its_place_until_its_call_has_ended(store: Store) -> None:
+    store.write_records("dev", [note(f"n{number}", "x" * 500_000) for number in range(60)])
+    limits = {"ack_overdue_seconds": 0.1, "principal_streams": 2, "streams_max": 3}
+    async with running_app(store, **limits) as server, wire_device(server.address) as first:
+        devices = [first, WireDevice(first.channel)]
+        unread = [each.stream(await each.start_id(always=True), page_size=1) for each in devices]
+        for stream in unread:
+            await stream.initial_metadata()
+        await server.until(lambda: not server.environment.notifier.accounts())
+        third = WireDevice(first.channel)
+        session = await third.start_id(always=True)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await third.stream(session).read()
+        assert error_of(refused.value) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_REACHED")
+        unread[0].cancel()
+        pages: list[queue_pb2.QueuePage] = []
+        while not pages:
+            with suppress(grpc.aio.AioRpcError):  # the server has not heard of the end yet
+                pages = await third.read(session)
+        assert len(keys(pages)) == 60

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health
 from structlog.testing import capture_logs
 
@@ -29,23 +25,16 @@ from tests.harness.issuer import (
     IDENTITY,
     JwksServer,
     claims,
-    ec_key,
-    ed_key,
-    jwk,
     jwks,
     jwks_server,
-    public_pem,
-    rsa_key,
     signed,
 )
 from tests.harness.secrets import secret as secret_text
+from tests.harness.secrets import secret_token
 from tests.harness.server import declare_notes, running_app
-from tests.harness.wire import PageStream, WireDevice, error_of, is_serving, next_page, note, notes, wire_device
-
-MISSING = "the bearer token is missing"
-NOT_VALID = "the bearer token is not valid"
-EXPIRED = "the bearer token has expired"
-KEY, STRANGER, ED, P384 = ec_key(), ec_key(), ed_key(), ec_key(ec.SECP384R1())
+from tests.harness.wire import PageStream, WireDevice, is_serving, next_page, note, notes, wire_device
+from tests.service.proving import EXPIRED, MISSING, NOT_VALID, answer
+from tests.service.tokens_to_try import BAD, GOOD, KEY, STRANGER, now, published_set
 
 
 @pytest.fixture
@@ -61,7 +50,7 @@ def store() -> Store:
 @pytest.fixture
 def jwks_file(tmp_path: Path) -> Path:
     path = tmp_path / "jwks.json"
-    path.write_bytes(jwks(one=KEY, rsa=rsa_key(), ed=ED, p384=P384))
+    path.write_bytes(published_set())
     return path
 
 
@@ -72,111 +61,12 @@ async def device_of(store: Store, **settings: Any) -> AsyncIterator[WireDevice]:
         yield device
 
 
-async def answer(device: WireDevice, *authorization: str) -> str:
-    """How a call with these values of `authorization` ends: the text of its error; empty: well."""
-    metadata = [*device.metadata, *(("authorization", value) for value in authorization)]
-    call = device.stub.StartSession(sync_service_pb2.StartSessionRequest(), metadata=metadata)
-    if await call.code() is grpc.StatusCode.OK:
-        return ""
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await call
-    if refused.value.code() is not grpc.StatusCode.UNAUTHENTICATED:
-        raise refused.value
-    assert error_of(refused.value)[1] == "UNAUTHENTICATED"
-    parts = [part for value in authorization for part in value.split(".") if len(part) > 9]
-    assert not any(part in str(refused.value) for part in parts)
-    return str(refused.value.details())
-
-
 def api_key(store: Store, account_id: str = "dev", **changes: Any) -> str:
     """The text of a new API key."""
     text, (prefix, secret) = new_api_key()
     key = ApiKey(prefix, "service", secret_hash(secret), frozenset({"sync"}), None, created_at=now_us())
     store.create_api_key(account_id, replace(key, **changes))
     return secret_text(text, text[-44:])
-
-
-def tampered(token: str, **changes: Any) -> str:
-    """The token with other claims under the old signature."""
-    head, body, signature = token.split(".")
-    payload = json.loads(base64.urlsafe_b64decode(body + "=="))
-    return f"{head}.{encoded(payload | changes)}.{signature}"
-
-
-def encoded(document: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
-
-
-def hs256_with(secret: bytes, key_id: str) -> str:
-    """A token that is signed symmetrically; by hand, since PyJWT refuses a public key as the secret."""
-    text = f"{encoded({'alg': 'HS256', 'typ': 'JWT', 'kid': key_id})}.{encoded(claims())}"
-    signature = hmac.digest(secret, text.encode(), "sha256")
-    return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
-
-
-def now() -> int:
-    return int(time.time())
-
-
-GOOD: dict[str, Callable[[], str]] = {
-    "ES256": lambda: signed(KEY),
-    "RS256": lambda: signed(rsa_key(), algorithm="RS256", key_id="rsa"),
-    "EdDSA": lambda: signed(ED, algorithm="EdDSA", key_id="ed"),
-    "several audiences": lambda: signed(KEY, claims(aud=["x", "syncline"])),
-    "permissions as a list": lambda: signed(KEY, claims(scope=None, permissions=["sync", "unknown"])),
-    "expired within the leeway": lambda: signed(KEY, claims(exp=now() - 5)),
-    "from the future within the leeway": lambda: signed(KEY, claims(iat=now() + 10, nbf=now() + 10)),
-}
-
-BAD: dict[str, Callable[[], str]] = {
-    "nbf in the future": lambda: signed(KEY, claims(nbf=now() + 90)),
-    "iat in the future": lambda: signed(KEY, claims(iat=now() + 90)),
-    "wrong audience": lambda: signed(KEY, claims(aud="another")),
-    "audience in another case": lambda: signed(KEY, claims(aud="Syncline")),
-    "no audience": lambda: signed(KEY, claims(aud=None)),
-    "wrong issuer": lambda: signed(KEY, claims(iss="https://issuer.example/")),
-    "no issuer": lambda: signed(KEY, claims(iss=None)),
-    "no exp": lambda: signed(KEY, claims(exp=None)),
-    "exp is no number": lambda: signed(KEY, claims(exp="soon")),
-    "exp without end": lambda: signed(KEY, claims(exp=float("inf"))),
-    "no subject": lambda: signed(KEY, claims(sub=None)),
-    "empty subject": lambda: signed(KEY, claims(sub="")),
-    "no account": lambda: signed(KEY, claims(account=None)),
-    "account that is not there": lambda: signed(KEY, claims(account="absent")),
-    "account of a strange type": lambda: signed(KEY, claims(account=["dev"])),
-    "account with a NUL": lambda: signed(KEY, claims(account="dev\x00")),
-    "account with half a character": lambda: signed(KEY, claims(account="dev\ud800")),
-    "scope of a strange type": lambda: signed(KEY, claims(scope=["sync"])),
-    "buckets of a strange type": lambda: signed(KEY, claims(buckets={"main": "a"})),
-    "buckets that are null": lambda: signed(KEY, claims() | {"buckets": None}),
-    "alg none": lambda: jwt.encode(claims(), "", algorithm="none", headers={"kid": "one"}),
-    "alg none in capitals": lambda: f"{encoded({'alg': 'NONE', 'kid': 'one'})}.{encoded(claims())}.",
-    "HS256 with the public key": lambda: hs256_with(public_pem(rsa_key()), "rsa"),
-    "HS256 with the JWK": lambda: hs256_with(json.dumps(jwk(rsa_key(), "rsa")).encode(), "rsa"),
-    "algorithm that is not allowed": lambda: signed(P384, algorithm="ES384", key_id="p384"),
-    "algorithm of another key": lambda: signed(rsa_key(), algorithm="RS256", key_id="one"),
-    "unknown kid": lambda: signed(KEY, key_id="unknown"),
-    "no kid": lambda: signed(KEY, key_id=None),
-    "kid of a path": lambda: signed(KEY, key_id="../../dev/null"),
-    "kid of another key": lambda: signed(KEY, key_id="ed", algorithm="ES256"),
-    "kid of SQL": lambda: signed(KEY, key_id="one' OR '1'='1"),
-    "kid that is long": lambda: signed(KEY, key_id="o" * 1_000),
-    "key in the token": lambda: signed(STRANGER, key_id="own", jwk=jwk(STRANGER, "own")),
-    "key at an address in the token": lambda: signed(STRANGER, key_id="own", jku="http://127.0.0.1:1/"),
-    "critical extension": lambda: signed(KEY, crit=["exp"]),
-    "signed by a stranger": lambda: signed(STRANGER),
-    "changed claims": lambda: tampered(signed(KEY), account="other"),
-    "no signature": lambda: signed(KEY).rpartition(".")[0] + ".",
-    "two parts": lambda: signed(KEY).rpartition(".")[0],
-    "garbage": lambda: "garbage",
-    "dots": lambda: "....",
-    "header of brackets": lambda: base64.urlsafe_b64encode(b"[" * 5_000).decode() + ".e30.e30",
-    "header that is no object": lambda: f"{encoded([1])}.e30.e30",
-    "oversized": lambda: signed(KEY, claims(more="x" * 7_000)),
-    "spaces inside": lambda: signed(KEY).replace(".", " ."),
-    "form of an API key": lambda: "sl_",
-    "API key of nobody": lambda: new_api_key()[0],
-}
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -190,6 +80,9 @@ async def test_no_other_token_is_and_all_hear_the_same(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     tokens = {kind: make() for kind, make in BAD.items()}
+    for token in tokens.values():
+        if token.count(".") == 2 and len(token) > 100:
+            secret_token(token)
     async with device_of(store, **IDENTITY, jwks=str(jwks_file)) as device:
         good = signed(KEY)
         assert await answer(device, f"Bearer {good}") == ""
@@ -201,10 +94,23 @@ async def test_no_other_token_is_and_all_hear_the_same(
         for metadata in (["Basic YW5uOnNlY3JldA=="], [good], [f"Bearer {good}"] * 2, [""], [f"Bearer{good}"]):
             assert await answer(device, *metadata) in (MISSING, NOT_VALID)
         assert await answer(device, f"Bearer {signed(KEY, claims(exp=now() - 40))}") == EXPIRED
+        for long_ago in (0, -1, -(10**400), -1e300, 0.5, True):
+            assert await answer(device, f"Bearer {signed(KEY, claims(exp=long_ago))}") == EXPIRED
         assert await answer(device, f"Bearer {signed(STRANGER, claims(exp=now() - 40))}") == NOT_VALID
     for token in [good, *tokens.values()]:
         parts = [part for part in token.split(".")[1:] if len(part) > 9]
         assert not any(part in caplog.text for part in parts)
+
+
+async def test_where_a_token_says_that_its_key_is_nobody_looks(store: Store, jwks_file: Path) -> None:
+    with jwks_server(jwks(own=STRANGER)) as elsewhere:
+        async with device_of(store, **IDENTITY, jwks=str(jwks_file)) as device:
+            assert await answer(device, f"Bearer {signed(STRANGER, key_id=elsewhere.url)}") == NOT_VALID
+            for name in ("jku", "x5u", "jwks_uri", "iss"):
+                told: dict[str, Any] = {name: elsewhere.url}
+                assert await answer(device, f"Bearer {signed(STRANGER, key_id='own', **told)}") == NOT_VALID
+                assert await answer(device, f"Bearer {signed(KEY, **told)}") == "", "it is not looked at"
+        assert elsewhere.reads == 0
 
 
 async def test_a_header_that_holds_another_never_leaves_the_client(store: Store, jwks_file: Path) -> None:
@@ -345,6 +251,31 @@ async def test_an_api_key_is_taken_only_as_it_was_given_out(store: Store, caplog
         assert await answer(device, f"Bearer {revoked}") == NOT_VALID
     for secret in (one[16:-1] for one in (text, twin, expired, revoked)):
         assert secret not in caplog.text
+
+
+async def test_the_secret_of_a_key_is_weighed_in_constant_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of the right form and prefix, with another secret: its hash, and nothing else, tells the two apart."""
+    weighed: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def note(one: bytes, other: bytes) -> bool:
+        weighed.append((one, other))
+        return compare(one, other)
+
+    texts = [api_key(store), api_key(store, "other")]
+    prefixes = [text.split("_")[1] for text in texts]
+    forged = []
+    for prefix in prefixes:
+        with monkeypatch.context() as chosen:
+            chosen.setattr(base64, "b32encode", lambda _, prefix=prefix: prefix.encode())
+            forged.append(new_api_key()[0])
+    assert [text.split("_")[1] for text in forged] == prefixes
+    async with device_of(store) as device:
+        monkeypatch.setattr(hmac, "compare_digest", note)
+        assert [await answer(device, f"Bearer {text}") for text in forged] == [NOT_VALID] * 2
+        assert [len(one) == len(other) == 32 and one != other for one, other in weighed] == [True] * 2
+        assert await answer(device, f"Bearer {texts[0]}") == ""
+        assert [one == other for one, other in weighed] == [False, False, True]
 
 
 async def test_a_key_opens_its_own_account_only(store: Store) -> None:

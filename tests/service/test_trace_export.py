@@ -15,7 +15,7 @@ import pytest
 from syncline.data.span_lines import SpanLine, decode_span_line
 from syncline.server.config import load_settings
 from syncline.server.errors import SettingsInvalid
-from syncline.server.telemetry.setup import tracing
+from syncline.server.telemetry.traces_setup import tracing
 from tests.harness.otlp import SpanCollector, exporting_to, listening, use
 from tests.harness.server import ServerProcess, start_server
 

@@ -198,6 +198,10 @@ async def test_g9_object_types_of_scopes_that_are_not_claimed_are_not_there(serv
         update(2, "n-north", "nothing", seen={"text": ""}, text="x", _base_revision=1),
     )
     assert mine == none
+    for object_type in ("note", "nothing"):
+        asked = upload_pb2.ListConflictsRequest(object_type=object_type)
+        (found,) = await client.call(SYNC + "ListConflicts", asked, device_uuid)
+        assert not found.conflicts
 
 
 async def test_g9_claims_that_differ_between_scopes_are_refused(served: Served) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from syncline.data import telemetry
 from syncline.server.environment import now_us
 from syncline.server.requests.scheduling import run_due_schedules
-from syncline.storage import Store, open_store
+from syncline.storage import Store
 from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import Operation, Schedule
 from syncline.storage.request_states import RequestStatus
@@ -32,15 +31,6 @@ _tracer = trace.get_tracer(__name__)
 def spans() -> Iterator[Spans]:
     with recorded_spans() as spans:
         yield spans
-
-
-@pytest.fixture
-def site(sqlite_url: str) -> Iterator[Site]:
-    with closing(open_store(sqlite_url)) as store:
-        made = Site(store)
-        made.declare()
-        yield made
-        made.connector.released.set()
 
 
 def only(spans: Spans, name: str) -> ReadableSpan:

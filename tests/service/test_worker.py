@@ -1,14 +1,11 @@
-"""Running sync requests: what a run writes, and how it ends (G11)."""
+"""Running sync requests: what a run writes, and how it ends; and the worker that runs them (G11)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -22,34 +19,13 @@ from syncline.server.requests.records_payload import PAYLOAD_KIND, pack_rows
 from syncline.server.requests.result_messages import error_message
 from syncline.server.requests.run_settings import RunSettings, split_settings
 from syncline.server.requests.worker import Worker
-from syncline.storage import open_store
 from syncline.storage.errors import StoreUnavailable
 from syncline.storage.request_models import BatchResult, Operation, Progress
 from syncline.storage.request_states import RequestStatus
 from syncline.v1.sync_request_pb2 import SourceRow
-from tests.connectors.working import ACCOUNT, SECRET, Site
+from tests.connectors.working import ACCOUNT, SECRET, Site, expected_texts, until
 from tests.harness.programs import running_program
 from tests.harness.server import NOTES
-
-
-@pytest.fixture
-def site(sqlite_url: str) -> Iterator[Site]:
-    with closing(open_store(sqlite_url)) as store:
-        made = Site(store)
-        made.declare()
-        yield made
-        made.connector.released.set()
-
-
-def expected_texts(count: int) -> dict[str, str]:
-    return {f"k{number}": f"text {number}" for number in range(count)}
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds that another thread brings about; pytest's timeout ends a wait for ever."""
-    while not holds():
-        time.sleep(0.001)
-
 
 # READ
 
@@ -103,100 +79,27 @@ def test_rows_that_come_with_the_request_are_read(site: Site) -> None:
     assert site.store.count_records(ACCOUNT) == {"note": 2_497}
 
 
-# Full runs
-
-
-def test_g11_a_full_run_deletes_what_the_source_no_longer_has(site: Site) -> None:
-    site.enroll(rows=20)
-    site.run(site.ask(full=True))
-    site.store.write_records(ACCOUNT, [record_write(NOTES, {"id": "own"}, modified_at=1)])
-    site.enroll(rows=20, without=[3, 4, 5])
-    assert site.run(site.ask(full=True)).result_message == "17 read: 3 deleted, 17 unchanged"
-    assert set(expected_texts(20)) - {record.key for record in records(site)} == {"k3", "k4", "k5"}
-    assert "own" in {record.key for record in records(site)}
-
-
-def records(site: Site) -> list[Any]:
-    return site.store.scan_records(ACCOUNT, "note", after_key=None, limit=100)
-
-
-def test_g11_a_full_run_that_would_delete_too_much_fails(site: Site) -> None:
-    site.enroll(rows=20)
-    site.run(site.ask(full=True))
-    site.enroll(rows=15)
+def test_a_run_makes_no_more_records_than_the_account_may_have(site: Site) -> None:
+    site.runner = site.runner_with(site.connectors, account_records=10)
+    site.enroll(rows=8, batch=4)
+    assert site.run(site.ask()).status is RequestStatus.SUCCESS
+    site.enroll(rows=12, batch=4, text="new")
     request = site.run(site.ask(full=True))
     assert request.status is RequestStatus.FAILED
     assert request.result_message == (
-        "5 of 20 rows would be deleted, more than delete_limit allows: 20%; 0 rows were written before"
+        "the account may have at most 10 records, and the next rows would make 2 too many; 8 rows were written before"
     )
-    assert len(records(site)) == 20
-    site.enroll(rows=15, delete_limit=0.25)
-    assert site.run(site.ask(full=True)).status is RequestStatus.SUCCESS
-    assert len(records(site)) == 15
+    assert site.store.count_records(ACCOUNT) == {"note": 8}
 
 
-def test_g11_a_few_rows_are_not_guarded(site: Site) -> None:
-    site.enroll(rows=9)
-    site.run(site.ask(full=True))
-    site.enroll(rows=0)
-    assert site.run(site.ask(full=True)).result_message == "0 read: 9 deleted"
-
-
-def test_g11_a_sweep_goes_on_until_nothing_is_left(site: Site) -> None:
-    site.enroll(rows=1_100, delete_limit=1)
-    site.run(site.ask(full=True))
-    site.enroll(rows=0, delete_limit=1)
-    request = site.run(site.ask(full=True))
-    assert (request.result_message, request.progress.deleted) == ("0 read: 1,100 deleted", 1_100)
-    assert site.hints.heads[-1] == site.store.get_head(ACCOUNT).revision
-
-
-def test_g11_a_row_that_failed_is_not_taken_for_gone(site: Site) -> None:
-    site.enroll(rows=20)
-    site.run(site.ask(full=True))
-    site.enroll(rows=20, bad=[3])
-    request = site.run(site.ask(full=True))
-    assert request.result_message == (
-        "20 read: 19 unchanged, 1 failed; nothing was looked for to delete of note, as rows failed"
-    )
-    assert len(records(site)) == 20
-
-
-def test_g11_a_full_run_that_did_not_end_deletes_nothing(site: Site) -> None:
-    site.enroll(rows=20)
-    site.run(site.ask(full=True))
-    site.enroll(rows=20, batch=5, fail_after=10, fail_for_good=True)
-    assert site.run(site.ask(full=True)).status is RequestStatus.FAILED
-    assert len(records(site)) == 20
-
-
-def test_g11_a_full_payload_is_all_there_is_of_the_types_it_has_rows_of(site: Site) -> None:
-    rows = [SourceRow(object_type="note", data=json.dumps({"id": f"k{number}"}).encode()) for number in range(3)]
-    for payload, message in (
-        (rows, "3 read: 3 inserted"),
-        (rows[:2], "2 read: 1 deleted, 2 unchanged"),
-        ([], "0 read"),
-    ):
-        packed = pack_rows(payload) or (b"",)
-        request_id = site.ask(full=True, enrollment_id=None, payload=packed, payload_kind=PAYLOAD_KIND)
-        assert site.run(request_id).result_message == message
-    assert len(records(site)) == 2
-
-
-def test_g11_a_batch_of_several_deletes_nothing(site: Site) -> None:
-    site.enroll(rows=5)
-    site.run(site.ask(full=True))
-    row = SourceRow(object_type="note", data=b'{"id":"k0","text":"text 0"}')
-    request_id = site.ask(
-        full=True,
-        payload=pack_rows([row]),
-        payload_kind=PAYLOAD_KIND,
-        parent_id=str(uuid4()),
-        current_batch=1,
-        total_batches=1,
-    )
-    assert site.run(request_id).result_message == "1 read: 1 unchanged"
-    assert len(records(site)) == 5
+def test_what_changes_a_record_needs_no_room(site: Site) -> None:
+    site.enroll(rows=8, batch=4)
+    site.run(site.ask())
+    site.runner = site.runner_with(site.connectors, account_records=3)
+    site.store.write_records(ACCOUNT, [delete_write("note", "k1", modified_at=1)])  # a row that is as it was stays away
+    assert site.run(site.ask(full=True)).result_message == "8 read: 8 unchanged"
+    site.enroll(rows=1, text="new", delete_limit=1)
+    assert site.run(site.ask(full=True)).result_message == "1 read: 1 updated, 6 deleted"
 
 
 # Failures
@@ -245,7 +148,7 @@ def test_too_many_rows_that_fail_end_the_run(site: Site) -> None:
     request = site.run(site.ask())
     assert request.status is RequestStatus.FAILED
     assert request.result_message == "4 rows failed, more than error_limit allows: 3; 16 rows were written before"
-    assert len(records(site)) == 16
+    assert len(site.records()) == 16
 
 
 def test_what_cannot_be_run_here_says_so(site: Site) -> None:
@@ -284,81 +187,6 @@ def test_a_batch_whose_commit_is_not_known_is_written_once(site: Site, monkeypat
     monkeypatch.setattr(site.store, "write_batch", lose_first_answer)
     assert site.run(site.ask()).result_message == "4 read: 4 inserted"
     assert lost == [1, 2]
-
-
-# Cancelling, leases
-
-
-def test_g11_a_cancel_ends_the_run_and_says_what_was_written(site: Site) -> None:
-    site.enroll(rows=1_000, batch=10, hang_after=20)
-    request_id = site.ask()
-    running = threading.Thread(target=site.runner.run, args=(site.claim(lease_us=600_000),))
-    running.start()
-    until(lambda: site.request(request_id).progress.read == 20)
-    assert site.store.cancel_request(ACCOUNT, request_id, by="test", now=now_us()).cancel_asked
-    running.join()
-    request = site.request(request_id)
-    assert (request.status, request.result_message) == (
-        RequestStatus.CANCELLED,
-        "cancelled; 20 rows were written before",
-    )
-    assert len(records(site)) == 20
-    assert site.connector.opened == 0
-
-
-def test_g11_a_cancel_that_comes_with_a_batch_stops_the_next_one(site: Site) -> None:
-    site.enroll(rows=100, batch=10)
-    request_id = site.ask()
-    held = site.claim()
-    write_batch = site.store.write_batch
-    calls = 0
-
-    def cancel_before(*args: Any, **kwargs: Any) -> BatchResult:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            site.store.cancel_request(ACCOUNT, request_id, by="test", now=now_us())
-        return write_batch(*args, **kwargs)
-
-    site.store.write_batch = cancel_before  # type: ignore[method-assign]
-    site.runner.run(held)
-    assert site.request(request_id).result_message == "cancelled; 30 rows were written before"
-
-
-def test_g11_a_connector_that_heeds_nobody_loses_a_cancelled_request(site: Site) -> None:
-    site.enroll(rows=10, batch=5, hang_after=5, deaf=True)
-    request_id = site.ask()
-    # The thread is left behind, as in a worker: nothing ends a call that does not return.
-    threading.Thread(target=site.runner.run, args=(site.claim(lease_us=300_000),), daemon=True).start()
-    until(lambda: site.request(request_id).progress.read == 5)
-    site.store.cancel_request(ACCOUNT, request_id, by="test", now=now_us())
-    until(lambda: site.request(request_id).status is RequestStatus.CANCELLED)
-    assert site.request(request_id).result_message == "cancelled; 5 rows were written before"
-
-
-def test_g11_a_lease_is_kept_while_the_connector_is_silent(site: Site) -> None:
-    site.enroll(rows=4, batch=2, pause=0.7)
-    request_id = site.ask()
-    running = threading.Thread(target=site.runner.run, args=(site.claim(lease_us=500_000),))
-    running.start()
-    while running.is_alive():
-        site.store.promote_requests(now=now_us(), failures_max=5)
-        time.sleep(0.01)
-    assert (site.request(request_id).status, site.request(request_id).failure_count) == (RequestStatus.SUCCESS, 0)
-
-
-def test_g11_a_run_whose_lease_was_lost_writes_and_says_nothing(site: Site) -> None:
-    site.enroll(rows=10, batch=5, text="late")
-    request_id = site.ask()
-    late = site.claim()
-    site.store.promote_requests(now=now_us() + 400_000_000, failures_max=5)
-    site.enroll(rows=10, batch=5)
-    assert site.run(request_id).status is RequestStatus.SUCCESS
-    before, head = site.request(request_id), site.store.get_head(ACCOUNT)
-    site.enroll(rows=10, batch=5, text="late")
-    site.runner.run(late)
-    assert (site.request(request_id), site.store.get_head(ACCOUNT)) == (before, head)
-    assert site.texts() == expected_texts(10)
 
 
 # WRITE and CHECK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from syncline.cli import INTERRUPTED
@@ -10,8 +11,10 @@ from syncline.cli import INTERRUPTED
 def main() -> None:
     """Run the command line; it needs the extra `cli`, and says so if that is not installed.
 
-    Ctrl-C ends it quietly from the first moment on, while its modules are still loading.
+    Ctrl-C ends it quietly from the first moment on, while its modules are still loading. gRPC's own log is off unless
+    its variable is set: what a user can mend is told in one line.
     """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from syncline.cli.app import run  # noqa: PLC0415 - see above
 

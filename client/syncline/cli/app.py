@@ -26,6 +26,7 @@ from syncline.cli import (
     why,
 )
 from syncline.cli.interrupting import interrupts
+from syncline.cli.output import show_all_letters
 from syncline.cli.tracing import tracing
 from syncline.client import (
     ConnectionLost,
@@ -92,6 +93,7 @@ _ADVICE: dict[type[Exception], str] = {
 
 def run() -> None:
     """Run one command. What a user can mend ends in one line and status 1; Ctrl-C and SIGTERM end quietly."""
+    show_all_letters()
     try:
         with interrupts.listening(), tracing():
             app(standalone_mode=True)

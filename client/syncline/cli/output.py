@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -22,6 +24,13 @@ console = Console(highlight=False, soft_wrap=False)
 if not console.is_terminal:
     console.width = 10_000  # in a file or pipe a table is as wide as it needs to be
 messages = Console(stderr=True, highlight=False)
+
+
+def show_all_letters() -> None:
+    """Let what the encoding of the output has no letter for be written as an escape: else nothing would be written."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_table(columns: Sequence[str | Column], rows: Iterable[Sequence[object]]) -> None:

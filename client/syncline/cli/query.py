@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +20,9 @@ WordsArgument = Annotated[
         metavar="FILE SQL", help="The device file (or SYNCLINE_FILE) and one SELECT statement.", show_default=False
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the rows as a JSON array of objects.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the rows as a JSON array of objects. A second column a is called a:1.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,11 +42,22 @@ def query(words: WordsArgument, as_json: JsonOption = False) -> None:
     rows = ReplicaReader(file).query(sql)
     columns = rows[0].keys() if rows else []
     if as_json:
-        typer.echo(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2, default=bytes.hex))
+        names = _different(columns)
+        objects = [dict(zip(names, row, strict=True)) for row in rows]
+        typer.echo(json.dumps(objects, ensure_ascii=False, indent=2, default=bytes.hex))
     elif rows:
         print_table(columns, rows)
     else:
         print_line("no rows")
+
+
+def _different(columns: Sequence[str]) -> list[str]:
+    """The names, each once: one that came before gets a number, as in tables that SQLite makes of a SELECT."""
+    names: list[str] = []
+    for column in columns:
+        numbered = (f"{column}:{number}" for number in count(1))
+        names.append(next(name for name in chain((column,), numbered) if name not in names))
+    return names
 
 
 def _split(words: list[str]) -> tuple[Path, str]:

@@ -162,6 +162,8 @@ class AsyncTokens:
     def __init__(self, token: Token | None) -> None:
         self._hand = _Hand(token)
         self._lock = asyncio.Lock()
+        self._in_thread: asyncio.Task[object] | None = None
+        """A plain function that is running, be it for somebody who does not wait for it any more."""
 
     def is_ready(self) -> bool:
         """Is `current` there without waiting?"""
@@ -194,12 +196,21 @@ class AsyncTokens:
             return self._hand.is_other_than(refused)
 
     async def _ask(self) -> object:
-        call = self._hand.call
         try:
-            issued = call() if self._hand.is_coroutine_function else await asyncio.to_thread(call)
+            issued = self._hand.call() if self._hand.is_coroutine_function else await self._call_in_thread()
             return await issued if inspect.isawaitable(issued) else issued
         except Exception as error:
             raise _failed(error) from error
+
+    async def _call_in_thread(self) -> object:
+        """What the function gives. If its caller is cancelled it goes on, and the next one gets what it gives then."""
+        if self._in_thread is None:
+            self._in_thread = asyncio.create_task(asyncio.to_thread(self._hand.call), name="get a token")
+            self._in_thread.add_done_callback(self._forget_thread)
+        return await asyncio.shield(self._in_thread)
+
+    def _forget_thread(self, _: asyncio.Task[object]) -> None:
+        self._in_thread = None
 
 
 def _failed(error: Exception) -> TokenUnavailable:

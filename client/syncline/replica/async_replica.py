@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self, TypeVar, Unpack
@@ -148,7 +148,7 @@ class AsyncReplica:
             )
         )
 
-    async def watch(
+    def watch(
         self,
         *,
         scopes: Collection[str] = (),
@@ -161,21 +161,21 @@ class AsyncReplica:
         on_event: OnEvent | None = None,
     ) -> AsyncGenerator[SyncReport]:
         """See `Replica.watch`."""
-        make = partial(
-            self._replica.watch,
-            scopes=scopes,
-            filters=filters,
-            tasks=tasks,
-            upload=upload,
-            page_size=page_size,
-            upload_batch=upload_batch,
-            progress=_in_loop(progress),
-            on_event=_in_loop(on_event),
-        )
-        self._local.check_outside()
-        async with aclosing(self._sync.iterate(make)) as reports:
-            async for report in reports:
-                yield report
+
+        def begin() -> Generator[SyncReport]:
+            self._local.check_outside()
+            return self._replica.watch(
+                scopes=scopes,
+                filters=filters,
+                tasks=tasks,
+                upload=upload,
+                page_size=page_size,
+                upload_batch=upload_batch,
+                progress=_in_loop(progress),
+                on_event=_in_loop(on_event),
+            )
+
+        return self._sync.iterate(begin)
 
     def stop(self) -> None:
         """See `Replica.stop`."""
@@ -270,7 +270,8 @@ class Opening:
             await self._replica.close()
 
     async def _open(self) -> AsyncReplica:
-        opening = asyncio.ensure_future(asyncio.to_thread(self._open_file))
+        # No task: the end of the loop would cancel it, and nobody would close what the thread opens after that.
+        opening = asyncio.get_running_loop().run_in_executor(None, self._open_file)
         try:
             return self._make(await finished(opening))
         except asyncio.CancelledError:

@@ -7,12 +7,13 @@ on behind the back of the program. What was done stays done; a synchronisation i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
-from contextvars import ContextVar, copy_context
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
+from weakref import ref
 
 from syncline.client import AlreadySyncing
 from syncline.replica.errors import ReplicaError
@@ -27,9 +28,11 @@ _STOP_AGAIN_S = 0.05
 class _Level:
     """Where a task stands: outside of all transactions, in one, or in one inside that."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context | None = None) -> None:
         self.turn = asyncio.Lock()
         """Held by the task that works on this level, be it by opening the next one."""
+        self.context = context
+        """In which the thread works for a transaction, from its beginning to its end; None: each call brings one."""
 
 
 _levels: ContextVar[tuple[_Level, ...]] = ContextVar("syncline_levels", default=())
@@ -57,8 +60,9 @@ class LocalThreads:
         Raises:
             ReplicaError: it is closed; or what the work raises.
         """
-        async with self._level().turn:
-            return await finished(self._submit(partial(work, *args, **kwargs)))
+        level = self._level()
+        async with level.turn:
+            return await finished(self._submit(partial(work, *args, **kwargs), level.context))
 
     async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do work that only reads: inside a transaction what it sees, else what is committed.
@@ -74,8 +78,10 @@ class LocalThreads:
     @asynccontextmanager
     async def transaction(self, make: Callable[[], AbstractContextManager[object]]) -> AsyncIterator[None]:
         """Hold the thread for this task and those that it starts in the block, inside a context manager there."""
-        async with self._level().turn, self._entered(make()):
-            level = _Level()
+        outer = self._level()
+        context = outer.context or copy_context()
+        async with outer.turn, self._entered(make(), context):
+            level = _Level(context)
             outside = _levels.get()
             self._inside.append(level)
             _levels.set((*outside, level))
@@ -112,29 +118,45 @@ class LocalThreads:
         return next(mine, self._outside)
 
     @asynccontextmanager
-    async def _entered(self, manager: AbstractContextManager[object]) -> AsyncIterator[None]:
+    async def _entered(self, manager: AbstractContextManager[object], context: Context) -> AsyncIterator[None]:
         """The block, inside a context manager of the thread."""
-        entering = self._submit(manager.__enter__)
+        entering = self._submit(manager.__enter__, context)
         try:
             await finished(entering)
         except asyncio.CancelledError as error:
             if entering.exception() is None:
-                await finished(self._submit(partial(manager.__exit__, type(error), error, None)))
+                await finished(self._submit(partial(manager.__exit__, type(error), error, None), context))
             raise
         try:
             yield
         except BaseException as error:
-            await finished(self._submit(partial(manager.__exit__, type(error), error, error.__traceback__)))
+            leaving = partial(manager.__exit__, type(error), error, error.__traceback__)
+            await finished(self._submit(leaving, context))
             raise
-        await finished(self._submit(partial(manager.__exit__, None, None, None)))
+        await finished(self._submit(partial(manager.__exit__, None, None, None), context))
 
-    def _submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
+    def _submit(self, work: Callable[[], T], context: Context | None = None) -> asyncio.Future[T]:
+        """Have the thread do the work, in the task's context unless told otherwise: spans find their parents there."""
         self._check_open()
-        return asyncio.wrap_future(self._thread.submit(work))
+        return asyncio.wrap_future(self._thread.submit((context or copy_context()).run, work))
 
     def _check_open(self) -> None:
         if self._closed:
             raise ReplicaError("this Replica is closed")
+
+
+class _Turn:
+    """Of one who has the thread that talks to the server."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.iteration: ref[AsyncGenerator[object]] | None = None
+        """What an app iterates over, if that is what the thread works for."""
+
+    @property
+    def is_left(self) -> bool:
+        """Does nobody hold the iteration any more, as after a `break`? Then the event loop is about to close it."""
+        return self.iteration is not None and self.iteration() is None
 
 
 class SyncThread:
@@ -146,7 +168,8 @@ class SyncThread:
         self._stop = stop
         self._generator: Generator[object] | None = None
         """Runs in the thread, or waits there to be asked for more."""
-        self._busy = False
+        self._turn: _Turn | None = None
+        """Of whoever is at work."""
         self._closed = False
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -155,24 +178,32 @@ class SyncThread:
         Raises:
             AlreadySyncing: the thread is at work.
         """
-        with self._at_work():
-            return await self._do(partial(copy_context().run, work, *args, **kwargs))
+        async with self._at_work(_Turn()):
+            return await self._do(partial(work, *args, **kwargs), copy_context())
 
-    async def iterate(self, make: Callable[[], Generator[T]]) -> AsyncGenerator[T]:
+    def iterate(self, make: Callable[[], Generator[T]]) -> AsyncGenerator[T]:
         """What a generator yields that runs in the thread; leaving the iteration closes it.
 
         Raises:
-            AlreadySyncing: the thread is at work.
+            AlreadySyncing: by the iteration: the thread is at work.
         """
-        with self._at_work():
+        turn = _Turn()
+        iteration = self._iterate(make, turn)
+        turn.iteration = ref(iteration)
+        return iteration
+
+    async def _iterate(self, make: Callable[[], Generator[T]], turn: _Turn) -> AsyncGenerator[T]:
+        async with self._at_work(turn):
             generator = self._generator = make()
+            context = copy_context()
             try:
-                while not self._closed and (each := await self._do(partial(next, generator, None))) is not None:
+                ask = partial(next, generator, None)
+                while not self._closed and (each := await self._do(ask, context)) is not None:
                     yield each
             finally:
                 self._generator = None
                 if not self._closed:
-                    await self._do(generator.close)
+                    await self._do(generator.close, context)
 
     async def close(self) -> None:
         """Stop the work in hand, wait for its end, and end the thread. A second close does nothing."""
@@ -189,25 +220,28 @@ class SyncThread:
         finally:
             self._thread.shutdown(wait=False)
 
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _at_work(self, turn: _Turn) -> AsyncIterator[None]:
+        while self._turn is not None and not self._closed:
+            if not self._turn.is_left:
+                raise AlreadySyncing("this Replica is synchronising already")
+            await self._turn.ended.wait()
         if self._closed:
             raise ReplicaError("this Replica is closed")
-        if self._busy:
-            raise AlreadySyncing("this Replica is synchronising already")
-        self._busy = True
+        self._turn = turn
         try:
             yield
         finally:
-            self._busy = False
+            self._turn = None
+            turn.ended.set()
 
     @staticmethod
     def _close_generator(generator: Generator[object] | None) -> None:
         if generator is not None:
             generator.close()
 
-    async def _do(self, work: Callable[[], T]) -> T:
-        return await finished(asyncio.wrap_future(self._thread.submit(work)), self._stop)
+    async def _do(self, work: Callable[[], T], context: Context) -> T:
+        return await finished(asyncio.wrap_future(self._thread.submit(context.run, work)), self._stop)
 
 
 async def finished(work: asyncio.Future[T], stop: Callable[[], None] | None = None) -> T:

@@ -16,7 +16,7 @@ from syncline.replica.feeds import InScopes
 from syncline.replica.refusals import Refusals
 from syncline.replica.report import Counts, TypeCounts
 from syncline.replica.rows import clear_staged, move_staged, staged_types
-from syncline.replica.tables import base_table, loading_types, publish
+from syncline.replica.tables import base_table, loading_types, object_types_in, publish
 
 
 def reach_checkpoint(
@@ -35,9 +35,9 @@ def reach_checkpoint(
     staged = staged_types(connection, within)
     for object_type in staged:
         counts[object_type].add(move_staged(connection, object_type, within))
-    swept = _sweep(connection, counts, refusals, within)
+    swept = _sweep(connection, refusals, within)
     for object_type, number in swept.items():
-        counts[object_type].deleted += number
+        counts.setdefault(object_type, TypeCounts()).deleted += number
     write_heads(connection, schema, scopes, head_revision)
     if not change_log.is_empty(connection):
         if any(swept.values()):
@@ -92,17 +92,16 @@ def _cover(connection: sqlite3.Connection, staged: Collection[str], within: InSc
         overlay.cover_items(connection, object_type, list(revisions.items()))
 
 
-def _sweep(
-    connection: sqlite3.Connection, object_types: Collection[str], refusals: Refusals, within: InScopes
-) -> dict[str, int]:
+def _sweep(connection: sqlite3.Connection, refusals: Refusals, within: InScopes) -> dict[str, int]:
     """Delete rows whose load is not their feed's: of feeds that are no longer served, and of earlier loads.
 
-    Rows of refused items stay. Tables are only gone through if there is a stale load that was not looked at yet.
+    Rows of refused items stay. Those of object types that the schema of a new history has not, go. Tables are only gone
+    through if there is a stale load that was not looked at yet.
     """
     if not _has_unsettled(connection, within):
         return {}
     swept = {}
-    for object_type in object_types:
+    for object_type in object_types_in(connection):
         swept[object_type] = connection.execute(
             f"""DELETE FROM {base_table(object_type)}
                 WHERE _load IN (SELECT load_no FROM syncline_load WHERE {_stale(within)})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from syncline.replica.errors import ReplicaVersionMismatch, translated
+from syncline.replica.errors import ReplicaVersionMismatch, StorageFailed, translated
 
 Connect = Callable[..., sqlite3.Connection]
 """Opens connections; it takes the arguments of `sqlite3.connect`."""
@@ -69,11 +69,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         StorageFailed: and the other errors that SQLite's turn into.
     """
     with translated():
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            # Inside, since Ctrl-C that comes while this waits for its turn is raised when the transaction has begun.
+            connection.execute("BEGIN IMMEDIATE")
             yield
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def check_in_transaction(connection: sqlite3.Connection) -> None:
+    """Refuse to go on after SQLite has ended a transaction by itself, as it does when the disk is full.
+
+    Raises:
+        StorageFailed: it has.
+    """
+    if not connection.in_transaction:
+        raise StorageFailed("an earlier error has undone the whole transaction")

@@ -13,7 +13,7 @@ from syncline.client.work_spans import work_span
 from syncline.data import telemetry
 from syncline.data.schema import Schema
 from syncline.data.schema_document import from_document
-from syncline.replica.connection import Connect, make_durable, open_writer
+from syncline.replica.connection import Connect, check_in_transaction, make_durable, open_writer
 from syncline.replica.errors import ReplicaError, translated
 from syncline.replica.validation import TypeRules
 from syncline.replica.writing import LocalWriter
@@ -99,10 +99,10 @@ class LocalDatabase:
                 return
             connection = self.connection
             before = connection.total_changes
-            with translated():
-                connection.execute("BEGIN IMMEDIATE")
-            self._owner = get_ident()
             try:
+                with translated():
+                    connection.execute("BEGIN IMMEDIATE")  # inside the `try`: see `connection.transaction`
+                self._owner = get_ident()
                 schema = self.schema()
                 self._writer = LocalWriter(connection, schema, as_one=as_one, rules=self._rules)
                 yield self._writer
@@ -159,12 +159,12 @@ class LocalDatabase:
         connection = self.connection
         had_changes = writer.has_changes
         with translated():
-            writer.check_open()
+            check_in_transaction(connection)
             connection.execute("SAVEPOINT part")
         try:
             yield
             with translated():
-                writer.check_open()
+                check_in_transaction(connection)
                 connection.execute("RELEASE part")
         except BaseException:
             if connection.in_transaction:

@@ -12,6 +12,7 @@ from syncline.replica import pending, queries
 from syncline.replica.change_log import ChangeState
 from syncline.replica.errors import ChildrenExist, translated
 from syncline.replica.local_database import LocalDatabase
+from syncline.replica.marking import mark_for_upload
 from syncline.replica.overlay import read_row
 from syncline.replica.pending import PendingInstance
 from syncline.replica.queries import Record, Selection
@@ -19,7 +20,7 @@ from syncline.replica.reading import ReadConnections, schema_of, visible
 from syncline.replica.record_pk import PrimaryKey, key_of_pk
 from syncline.replica.roll_back import RolledBack, resend, roll_back, undo_last
 from syncline.replica.where import Parameters
-from syncline.replica.writing import LocalWriter, mark_for_upload
+from syncline.replica.writing import LocalWriter
 
 
 class _View(NamedTuple):

@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock, get_ident
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
 from uuid import UUID
-from weakref import WeakSet
 
-from syncline.client import AlreadySyncing, InvalidOption, SyncClient, SyncError, WipeAsked
+from syncline.client import InvalidOption, SyncClient
 from syncline.client.endpoint import ConnectionOptions
 from syncline.data.schema import Schema
-from syncline.replica.adopting import check_account
 from syncline.replica.change_log import ChangeState
 from syncline.replica.conflicts import Conflict
 from syncline.replica.connection import Connect
-from syncline.replica.errors import DeviceWiped, ReplicaError, translated
-from syncline.replica.events import OnEvent, no_events
+from syncline.replica.errors import ReplicaError, translated
+from syncline.replica.events import OnEvent
 from syncline.replica.facts import read_facts
 from syncline.replica.file import ReplicaFile
 from syncline.replica.incoming import Accept
@@ -36,10 +33,10 @@ from syncline.replica.reconciling import ReconcileReport, reconcile
 from syncline.replica.report import Progress, SyncReport, UploadReport
 from syncline.replica.resetting import reset
 from syncline.replica.roll_back import RolledBack, roll_back
-from syncline.replica.run import Run, RunOptions, check_names
+from syncline.replica.run_options import RunOptions, check_names
+from syncline.replica.runs import Runs
 from syncline.replica.status import Status
 from syncline.replica.uploader import ScopeTask
-from syncline.replica.wiping import give_up
 
 CLIENT_NAME = "syncline-replica"
 PAGE_SIZE = 2_000
@@ -72,20 +69,12 @@ class Replica:
     ) -> None:
         """Use `Replica.open`."""
         self._file = file
-        self._client = client
         self._device_uuid = device_uuid
         self._defaults = RunOptions(by_page=by_page, page_size=page_size, attempts_max=attempts_max, accept=accept)
         self._reader = ReplicaReader(file.path, connect)
         self._local = LocalDatabase(file.path, connect)
         self._readers = ReadConnections(file.path, connect)
-        self._local.on_commit(self._local_change_made)
-        self._running = Lock()
-        self._run: Run | None = None
-        self._closed = False
-        self._runner: int | None = None
-        """The thread in which a run is under way."""
-        self._watches: WeakSet[Generator[SyncReport]] = WeakSet()
-        """Weak: a watch ends when its iteration is left, as by `break`."""
+        self._runs = Runs(file, client, self._local, self._readers)
 
     @classmethod
     def open(
@@ -200,17 +189,17 @@ class Replica:
         """
         options = self._options(
             scopes,
-            filters=filters or {},
-            tasks=tasks or {},
+            filters=filters,
+            tasks=tasks,
             upload=upload,
             download=download,
             full_resync=full_resync,
-            page_size=page_size or self._defaults.page_size,
+            page_size=page_size,
             upload_batch=upload_batch,
             progress=progress,
-            on_event=on_event or no_events,
+            on_event=on_event,
         )
-        with self._running_one(options) as run:
+        with self._runs.running(options) as run:
             return run.sync()
 
     def push(
@@ -251,27 +240,23 @@ class Replica:
         """
         options = self._options(
             scopes,
-            filters=filters or {},
-            tasks=tasks or {},
+            filters=filters,
+            tasks=tasks,
             upload=upload,
             follow=True,
-            page_size=page_size or self._defaults.page_size,
+            page_size=page_size,
             upload_batch=upload_batch,
             progress=progress,
-            on_event=on_event or no_events,
+            on_event=on_event,
         )
-        watching = self._watch(options)
-        self._watches.add(watching)
-        return watching
+        return self._runs.watch(options)
 
     def stop(self) -> None:
         """End a running `sync`, `push`, `watch` or `reconcile` after the page or message in hand.
 
         Any thread may call it.
         """
-        run = self._run
-        if run is not None:
-            run.stop()
+        self._runs.stop()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -339,7 +324,7 @@ class Replica:
             AlreadySyncing: a synchronisation is under way.
         """
         check_names("scopes", scopes)
-        with self._alone():
+        with self._runs.alone():
             reset(self._file.connection, tuple(scopes), discard_unsent=discard_unsent)
 
     def reconcile(
@@ -354,11 +339,11 @@ class Replica:
             scopes: The scopes wanted; none mean all.
             progress: Called with what was done so far; may end it by raising.
         """
-        with self._running_one(self._options(scopes)) as run:
+        with self._runs.running(self._options(scopes)) as run:
             run.sync()
             return reconcile(
                 self._file.connection,
-                self._connected_client(),
+                self._runs.client,
                 read_facts(self._file.connection).schema,
                 scopes=tuple(scopes),
                 progress=progress,
@@ -387,23 +372,7 @@ class Replica:
         Raises:
             ReplicaError: called by a callback of the running `sync` or `watch`, whose end cannot be waited for there.
         """
-        self.stop()
-        run = self._run
-        in_callback = run is not None and run.uploads_in_this_thread
-        if not in_callback:
-            for watching in list(self._watches):
-                with suppress(ValueError):  # it is running at this moment: it ends by the stop
-                    watching.close()
-            in_callback = self._runner == get_ident()
-        if in_callback:
-            raise ReplicaError("a callback cannot close its Replica: call stop() there, and close() afterwards")
-        with self._running:
-            self._local.close()
-            self._closed = True
-            self._readers.close()
-            if self._client is not None:
-                self._client.close()
-            self._file.close()
+        self._runs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -418,74 +387,12 @@ class Replica:
             return load_instances(connection, state)
 
     def _options(self, scopes: Collection[str], **wanted: Any) -> RunOptions:
-        """What a run is asked for, beside what the file was opened with."""
+        """What a run is asked for: what is None is as the file was opened with, or as it is unless it is said."""
         check_names("scopes", scopes)
-        for scope, buckets in wanted.get("filters", {}).items():
+        said = {name: value for name, value in wanted.items() if value is not None}
+        for scope, buckets in said.get("filters", {}).items():
             check_names(f"filters: the buckets of {scope!r}", buckets)
-        return replace(self._defaults, scopes=tuple(scopes), **wanted)
-
-    def _watch(self, options: RunOptions) -> Generator[SyncReport]:
-        with self._running_one(options) as run:
-            yield from run.follow()
-
-    def _connected_client(self) -> SyncClient:
-        if self._client is None:
-            raise ReplicaError("no server was named: give Replica.open a target")
-        return self._client
-
-    @contextmanager
-    def _running_one(self, options: RunOptions) -> Iterator[Run]:
-        client = self._connected_client()
-        with self._alone():
-            try:
-                self._run = Run(self._file.connection, client, self._local, options)
-                with translated():
-                    yield self._run
-            except WipeAsked as asked:
-                with translated():
-                    raise self._wiped(asked, options) from asked
-            finally:
-                self._run = None
-
-    def _wiped(self, asked: WipeAsked, options: RunOptions) -> DeviceWiped:
-        """Remove the file, as the server asks; answer what there is to say of it.
-
-        Raises:
-            ForeignAccount: the file is not the one that is meant. Nothing of it is sent.
-        """
-        client = self._connected_client()
-        check_account(self._file.connection, asked.account)
-        given_up = give_up(self._file.connection, self._local, client, asked, options.on_event)
-        self._readers.close()
-        self._closed = True
-        self._file.remove()
-        confirmed = True
-        try:
-            client.confirm_wipe(given_up=given_up)
-        except SyncError:
-            confirmed = False  # the file is gone all the same, and there is nothing left that could tell later
-        return DeviceWiped(str(self._file.path), given_up, confirmed=confirmed)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Nothing else is done to the whole file meanwhile."""
-        if self._local.in_transaction:
-            raise ReplicaError("a local transaction is open in this thread: end it first")
-        if not self._running.acquire(blocking=False):
-            raise AlreadySyncing("this Replica is synchronising already")
-        self._runner = get_ident()
-        try:
-            if self._closed:
-                raise ReplicaError("this Replica is closed")
-            yield
-        finally:
-            self._runner = None
-            self._running.release()
-
-    def _local_change_made(self) -> None:
-        run = self._run
-        if run is not None:
-            run.wake()
+        return replace(self._defaults, scopes=tuple(scopes), **said)
 
 
 def _parse_uuid(device: UUID | str | None) -> UUID | None:

@@ -8,12 +8,11 @@ import json
 import sqlite3
 from collections.abc import Collection
 
-from syncline.data.schema import ObjectType
 from syncline.replica.connection import transaction
 from syncline.replica.errors import ReplicaError, UnsentChanges
 from syncline.replica.facts import read_facts
 from syncline.replica.feeds import InScopes
-from syncline.replica.tables import base_table, create_missing, local_table, quote
+from syncline.replica.tables import base_table, create_missing, local_table, object_types_in, quote
 
 _FORGOTTEN_FACTS = ("schema", "schema_version", "checkpoint_revision", "checkpoint_at_us", "reconcile_after")
 """What a file does not know any more that was reset as a whole. It stays the device that it is, of its account; numbers
@@ -37,11 +36,13 @@ def reset(connection: sqlite3.Connection, scopes: Collection[str], *, discard_un
         within = InScopes(scopes)
         if not discard_unsent:
             _check_sent(connection, within)
-        kinds = [kind for kind in schema.object_types if not scopes or kind.scope in scopes]
-        _empty(connection, kinds, within)
         if scopes:
+            _empty(connection, [kind.name for kind in schema.object_types if kind.scope in scopes], within)
             create_missing(connection, schema)
             return
+        _empty(connection, object_types_in(connection), within)
+        for table in ("syncline_refused", "syncline_conflict"):
+            connection.execute(f"DELETE FROM {table}")  # also those of object types that the file has no table of
         connection.execute(
             "DELETE FROM syncline_meta WHERE name IN (SELECT value FROM json_each(?))", (json.dumps(_FORGOTTEN_FACTS),)
         )
@@ -60,7 +61,7 @@ def _check_sent(connection: sqlite3.Connection, within: InScopes) -> None:
         raise UnsentChanges(counts)
 
 
-def _empty(connection: sqlite3.Connection, kinds: Collection[ObjectType], within: InScopes) -> None:
+def _empty(connection: sqlite3.Connection, object_types: Collection[str], within: InScopes) -> None:
     connection.execute(f"DELETE FROM syncline_change WHERE {within.sql}", within.parameters)
     connection.execute(
         f"DELETE FROM syncline_staged WHERE load_no IN (SELECT load_no FROM syncline_load WHERE {within.sql})",
@@ -68,10 +69,10 @@ def _empty(connection: sqlite3.Connection, kinds: Collection[ObjectType], within
     )
     for table in ("syncline_load", "syncline_feed", "syncline_checkpoint"):
         connection.execute(f"DELETE FROM {table} WHERE {within.sql}", within.parameters)
-    names = json.dumps([kind.name for kind in kinds])
+    names = json.dumps(list(object_types))
     for table in ("syncline_refused", "syncline_conflict"):
         connection.execute(f"DELETE FROM {table} WHERE object_type IN (SELECT value FROM json_each(?))", (names,))
-    for kind in kinds:
-        connection.execute(f"DROP VIEW IF EXISTS {quote(kind.name)}")
-        connection.execute(f"DROP TABLE IF EXISTS {local_table(kind.name)}")
-        connection.execute(f"DROP TABLE IF EXISTS {base_table(kind.name)}")
+    for object_type in object_types:
+        connection.execute(f"DROP VIEW IF EXISTS {quote(object_type)}")
+        connection.execute(f"DROP TABLE IF EXISTS {local_table(object_type)}")
+        connection.execute(f"DROP TABLE IF EXISTS {base_table(object_type)}")

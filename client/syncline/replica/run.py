@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from threading import Event
 
 from opentelemetry import trace
 
 from syncline.client import (
-    InvalidOption,
     PageMissing,
     PageStream,
     ResyncRequired,
@@ -26,58 +24,21 @@ from syncline.replica.acknowledger import Acknowledger
 from syncline.replica.adopting import adopt_schema
 from syncline.replica.applying import PageApplier
 from syncline.replica.errors import ReplicaError, SyncStopped
-from syncline.replica.events import OnEvent, Phase, SyncEvent, no_events
+from syncline.replica.events import Phase, SyncEvent
 from syncline.replica.facts import read_facts
-from syncline.replica.incoming import Accept
 from syncline.replica.live_upload import LiveUpload, ScopesAborted
 from syncline.replica.local_database import LocalDatabase
-from syncline.replica.outbox import BATCH_CHANGES
 from syncline.replica.page_order import PageOrder
 from syncline.replica.report import Progress, SyncReport
+from syncline.replica.run_options import RunOptions
 from syncline.replica.starting import SessionStarter
-from syncline.replica.uploader import ScopeTask, Uploader, UploadOptions
+from syncline.replica.uploader import Uploader, UploadOptions
 from syncline.v1 import queue_pb2, sync_service_pb2
 
 _tracer = trace.get_tracer(telemetry.SCOPE)
 
 _FIRST_ATTEMPTS_MAX = 3
 """A server that never answered may not be there at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What is asked of a run."""
-
-    by_page: bool
-    page_size: int
-    attempts_max: int
-    accept: Accept | None
-    scopes: Collection[str] = ()
-    """Scopes wanted; none mean all."""
-    filters: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """Buckets wanted, by scope."""
-    tasks: Mapping[str, ScopeTask] = field(default_factory=dict)
-    upload: bool = True
-    download: bool = True
-    full_resync: bool = False
-    follow: bool = False
-    upload_batch: int = BATCH_CHANGES
-    progress: Callable[[Progress], None] | None = None
-    on_event: OnEvent = no_events
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.upload_batch <= BATCH_CHANGES:
-            raise InvalidOption(f"upload_batch must be from 1 to {BATCH_CHANGES:,}, not {self.upload_batch!r}")
-
-
-def check_names(what: str, names: Collection[str]) -> None:
-    """Refuse one text, which would be taken for its letters.
-
-    Raises:
-        InvalidOption: it is one.
-    """
-    if isinstance(names, str):
-        raise InvalidOption(f"{what} must be a list of names, such as [{names!r}]")
 
 
 class Run:

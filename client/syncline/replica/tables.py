@@ -40,6 +40,11 @@ _COLUMN_TYPES = {
     FieldType.JSON: "TEXT",
 }
 
+_WIDER_COLUMN = ("INTEGER", "REAL")
+"""From and to: such a column goes on to be used."""
+
+_BASE_PREFIX = "syncline_base_"
+
 
 def quote(name: str) -> str:
     """The name as an SQL identifier."""
@@ -53,7 +58,7 @@ def literal(text: str) -> str:
 
 def base_table(object_type: str) -> str:
     """The quoted name of the type's table."""
-    return quote(f"syncline_base_{object_type}")
+    return quote(_BASE_PREFIX + object_type)
 
 
 def local_table(object_type: str) -> str:
@@ -64,6 +69,12 @@ def local_table(object_type: str) -> str:
 def key_index(object_type: str) -> str:
     """The name of the unique index on the key."""
     return f"syncline_key_{object_type}"
+
+
+def object_types_in(connection: sqlite3.Connection) -> list[str]:
+    """The object types that the file has tables of, also those that the schema has no more."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return [name.removeprefix(_BASE_PREFIX) for (name,) in rows if name.startswith(_BASE_PREFIX)]
 
 
 def loading_types(connection: sqlite3.Connection, schema: Schema) -> set[str]:
@@ -81,20 +92,14 @@ def is_published(connection: sqlite3.Connection, object_type: str) -> bool:
 def create_missing(connection: sqlite3.Connection, schema: Schema) -> None:
     """Bring the tables up to the schema: new types get a loading table, published ones their new and wider fields.
 
-    No row is rewritten. To be called inside a transaction.
+    No row is rewritten, unless a field of another history of the server is of another type now. To be called inside a
+    transaction.
     """
     loading = loading_types(connection, schema)
     for kind in schema.object_types:
-        connection.execute(
-            f"""CREATE TABLE IF NOT EXISTS {base_table(kind.name)} (
-                _key TEXT NOT NULL,
-                _bucket TEXT NOT NULL,
-                _revision INTEGER NOT NULL,
-                _load INTEGER NOT NULL,
-                _data TEXT NOT NULL CHECK (json_valid(_data) AND _data GLOB '{{*')
-            )"""
-        )
+        _create_base(connection, kind)
         if kind.name not in loading:
+            _drop_other_columns(connection, kind)
             _show_fields(connection, kind)
 
 
@@ -103,15 +108,41 @@ def publish(connection: sqlite3.Connection, kind: ObjectType) -> int:
 
     To be called inside a transaction.
     """
-    create_index = f"CREATE UNIQUE INDEX {quote(key_index(kind.name))} ON {base_table(kind.name)} (_key)"
     dropped = 0
     try:
-        connection.execute(create_index)
+        _create_key_index(connection, kind)
     except sqlite3.IntegrityError:
         dropped = _drop_superseded(connection, kind.name)
-        connection.execute(create_index)
+        _create_key_index(connection, kind)
     _show_fields(connection, kind)
     return dropped
+
+
+def _create_base(connection: sqlite3.Connection, kind: ObjectType) -> None:
+    connection.execute(
+        f"""CREATE TABLE IF NOT EXISTS {base_table(kind.name)} (
+            _key TEXT NOT NULL,
+            _bucket TEXT NOT NULL,
+            _revision INTEGER NOT NULL,
+            _load INTEGER NOT NULL,
+            _data TEXT NOT NULL CHECK (json_valid(_data) AND _data GLOB '{{*')
+        )"""
+    )
+
+
+def _create_local(connection: sqlite3.Connection, kind: ObjectType) -> None:
+    connection.execute(
+        f"""CREATE TABLE IF NOT EXISTS {local_table(kind.name)} (
+            _key TEXT NOT NULL PRIMARY KEY,
+            _bucket TEXT NOT NULL,
+            _revision INTEGER NOT NULL,
+            _data TEXT CHECK (_data IS NULL OR json_valid(_data) AND _data GLOB '{{*')
+        )"""
+    )
+
+
+def _create_key_index(connection: sqlite3.Connection, kind: ObjectType) -> None:
+    connection.execute(f"CREATE UNIQUE INDEX {quote(key_index(kind.name))} ON {base_table(kind.name)} (_key)")
 
 
 def _drop_superseded(connection: sqlite3.Connection, object_type: str) -> int:
@@ -146,19 +177,43 @@ def shown_fields(kind: ObjectType) -> list[str]:
 
 def _show_fields(connection: sqlite3.Connection, kind: ObjectType) -> None:
     """Add the virtual columns that are missing, and make the view anew if it is not there or is to show other ones."""
-    connection.execute(
-        f"""CREATE TABLE IF NOT EXISTS {local_table(kind.name)} (
-            _key TEXT NOT NULL PRIMARY KEY,
-            _bucket TEXT NOT NULL,
-            _revision INTEGER NOT NULL,
-            _data TEXT CHECK (_data IS NULL OR json_valid(_data) AND _data GLOB '{{*')
-        )"""
-    )
+    _create_local(connection, kind)
     _add_columns(connection, local_table(kind.name), kind)
     _add_columns(connection, base_table(kind.name), kind)
     view = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (kind.name,)).fetchone()
     if view is None or view[0] != _view(connection, kind):
         _make_view(connection, kind)
+
+
+def _drop_other_columns(connection: sqlite3.Connection, kind: ObjectType) -> None:
+    """Make the tables anew, without virtual columns, if one of these was made for another type and cannot be shown.
+
+    A server of one history allows no such change. SQLite would change the values themselves, and in an index, too: of
+    the text "007" a column of integers makes 7. It drops no column while a view of the application's needs ours.
+    """
+    (made,) = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (_BASE_PREFIX + kind.name,)
+    ).fetchone()
+    present = _column_types(connection, base_table(kind.name))
+    if all(
+        field.name not in present
+        or _virtual_column(field) in made
+        or (present[field.name], _COLUMN_TYPES[field.type]) == _WIDER_COLUMN
+        for field in kind.fields
+    ):
+        return
+    connection.execute(f"DROP VIEW IF EXISTS {quote(kind.name)}")
+    for table, columns, create in (
+        (base_table(kind.name), "_key, _bucket, _revision, _load, _data", _create_base),
+        (local_table(kind.name), "_key, _bucket, _revision, _data", _create_local),
+    ):
+        # Renaming a table instead would look at all views of the application.
+        connection.execute(f"CREATE TABLE syncline_kept AS SELECT {columns} FROM {table}")
+        connection.execute(f"DROP TABLE {table}")
+        create(connection, kind)
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM syncline_kept")
+        connection.execute("DROP TABLE syncline_kept")
+    _create_key_index(connection, kind)
 
 
 def _add_columns(connection: sqlite3.Connection, table: str, kind: ObjectType) -> None:
@@ -200,7 +255,7 @@ def _shown_column(field: Field, column_type: str) -> str:
     """A field's column, for the view, as the type that the field has now.
 
     The column itself keeps the type that it was made with: SQLite drops none while a view of the application's needs
-    ours. Only whole numbers become another type than they had, any number, and a column of integers holds fractions.
+    ours. Only whole numbers have another type than their column, any number, and a column of integers holds fractions.
     """
     name, wanted = quote(field.name), _COLUMN_TYPES[field.type]
     return name if column_type == wanted else f"CAST({name} AS {wanted}) AS {name}"

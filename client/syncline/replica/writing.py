@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from syncline.data.changes import Edit
-from syncline.data.schema import DeleteRule, ObjectType, Schema
+from syncline.data.schema import ObjectType, Schema
 from syncline.replica.change_log import (
     ChangeState,
     LocalChange,
@@ -16,26 +16,21 @@ from syncline.replica.change_log import (
     delete_changes,
     insert_change,
     next_transaction_no,
-    set_state,
 )
+from syncline.replica.connection import check_in_transaction
 from syncline.replica.errors import (
     AwaitingVerdict,
-    ChildrenExist,
     DeferredRecord,
     KeyTaken,
-    NotSynchronised,
-    ParentMissing,
     RecordNotFound,
-    StorageFailed,
     TransactionSpansScopes,
     TransactionTooLarge,
     translated,
 )
 from syncline.replica.merging import merge_transaction, merge_within
 from syncline.replica.overlay import BaseRow, Sight, ViewRow, lay_over, look, read_base, read_row, refresh, show
-from syncline.replica.relationships import child_keys, index_children, parent_key
-from syncline.replica.tables import is_published
-from syncline.replica.validation import TypeRules, known_type
+from syncline.replica.validation import TypeRules
+from syncline.replica.write_rules import WriteRules
 
 TRANSACTION_CHANGES_MAX = 1_000
 TRANSACTION_BYTES_MAX = 8 * 1024 * 1024 - 64 * 1024
@@ -80,9 +75,7 @@ class LocalWriter:
         """One of them may merge into an earlier one."""
         self._schema = schema
         self._transaction_no = transaction_no
-        self._rules = {} if rules is None else rules
-        self._published: set[str] = set()
-        self._indexed: set[tuple[str, str]] = set()
+        self._rules = WriteRules(connection, schema, {} if rules is None else rules)
 
     @property
     def has_changes(self) -> bool:
@@ -96,7 +89,7 @@ class LocalWriter:
         """
         if not had_changes:
             self._transaction_no = None
-        self._indexed.clear()
+        self._rules.undo_part()
 
     @property
     def transaction_no(self) -> int:
@@ -123,7 +116,7 @@ class LocalWriter:
             ParentMissing: a required relationship refers to no record.
         """
         self._begin_call()
-        rules = self._rules_of(object_type)
+        rules = self._rules.of(object_type)
         rules.check_writable(key or "")
         record = rules.new_record(data, key)
         key = rules.new_key(record, key)
@@ -133,7 +126,7 @@ class LocalWriter:
         if sight.row is not None:
             raise KeyTaken(object_type, key, "", "there is a record with this key already")
         _check_deferral(object_type, key, sight, upload=upload)
-        self._check_parents(rules.kind, key, record, record)
+        self._rules.check_parents(rules.kind, key, record, record)
         row = ViewRow(key, bucket, sight.base.revision if sight.base is not None else 0, text)
         self._log(rules.kind, row, sight.base, LocalOperation.INSERT, _state(upload=upload), data=text)
         show(self._connection, object_type, key, bucket, row.revision, text)
@@ -149,7 +142,7 @@ class LocalWriter:
             ParentMissing: a required relationship would refer to no record.
         """
         self._begin_call()
-        rules = self._rules_of(object_type)
+        rules = self._rules.of(object_type)
         rules.check_writable(key)
         sight = look(self._connection, object_type, key)
         row = sight.row or _not_found(object_type, key)
@@ -160,7 +153,7 @@ class LocalWriter:
             return False
         text = rules.canonical(key, new)
         _check_deferral(object_type, key, sight, upload=upload)
-        self._check_parents(rules.kind, key, new, {edit.name: None for edit in edits})
+        self._rules.check_parents(rules.kind, key, new, {edit.name: None for edit in edits})
         state = _state(upload=upload)
         if self._merge(rules.kind, key, edits, state):
             refresh(self._connection, object_type, [key])
@@ -178,19 +171,19 @@ class LocalWriter:
             ChildrenExist: others refer to it by RESTRICT.
         """
         self._begin_call()
-        self._rules_of(object_type).check_writable(key)
+        self._rules.of(object_type).check_writable(key)
         if read_row(self._connection, object_type, key) is None:
             _not_found(object_type, key)
-        order = self._with_cascade(object_type, key)
+        order = self._rules.with_cascade(object_type, key)
         sights = {record: look(self._connection, *record) for record in order}
         for (each_type, each_key), sight in sights.items():
-            rules = self._rules_of(each_type)
+            rules = self._rules.of(each_type)
             rules.check_writable(each_key)
             _check_deferral(each_type, each_key, sight, upload=upload)
-            self._check_restrict(rules, each_key, sights)
+            self._rules.check_restrict(rules, each_key, sights)
         for (each_type, _), sight in sights.items():
             if sight.row is not None:
-                self._delete_one(self._rules_of(each_type).kind, sight.row, sight.base, upload=upload)
+                self._delete_one(self._rules.of(each_type).kind, sight.row, sight.base, upload=upload)
         return len(order)
 
     @translated()
@@ -203,10 +196,10 @@ class LocalWriter:
             RecordNotFound: there is no such record.
             AwaitingVerdict: a change of it was sent, and its verdict is not known.
         """
-        self._rules_of(object_type)
+        self._rules.of(object_type)
         if read_row(self._connection, object_type, key) is None:
             _not_found(object_type, key)
-        order = self._with_cascade(object_type, key)
+        order = self._rules.with_cascade(object_type, key)
         logs = {record: changes_of(self._connection, *record) for record in order}
         for record, changes in logs.items():
             if any(change.state is ChangeState.SENT for change in changes):
@@ -215,7 +208,7 @@ class LocalWriter:
             row = read_row(self._connection, each_type, each_key)
             delete_changes(self._connection, (change.change_no for change in changes if change.unsent))
             if row is not None:
-                self._hide_one(self._rules_of(each_type).kind, row, [each for each in changes if not each.unsent])
+                self._hide_one(self._rules.of(each_type).kind, row, [each for each in changes if not each.unsent])
         return len(order)
 
     @translated()
@@ -226,7 +219,7 @@ class LocalWriter:
             TransactionSpansScopes: its changes are of several scopes.
             TransactionTooLarge: it has more changes than can be sent as one.
         """
-        self.check_open()
+        check_in_transaction(self._connection)
         if self._transaction_no is None:
             return
         count, scopes, size = self._connection.execute(
@@ -256,87 +249,6 @@ class LocalWriter:
         self._transaction_no = None
         self._logged = 0
         self._may_merge = False
-
-    def check_open(self) -> None:
-        """Refuse to go on after SQLite has ended the transaction, as it does when the disk is full.
-
-        Raises:
-            StorageFailed: it has.
-        """
-        if not self._connection.in_transaction:
-            raise StorageFailed("an earlier error has undone the whole transaction")
-
-    def _rules_of(self, object_type: str) -> TypeRules:
-        self.check_open()
-        rules = self._rules.get(object_type)
-        if rules is None:
-            rules = self._rules[object_type] = TypeRules(self._schema, known_type(self._schema, object_type))
-        if not self._is_published(object_type):
-            rule = "the object type has not been at a checkpoint on this device yet: synchronise first"
-            raise NotSynchronised(object_type, "", "", rule)
-        return rules
-
-    def _is_published(self, object_type: str) -> bool:
-        if object_type not in self._published and is_published(self._connection, object_type):
-            self._published.add(object_type)
-        return object_type in self._published
-
-    def _check_parents(
-        self, kind: ObjectType, key: str, record: Mapping[str, Any], touched: Mapping[str, object]
-    ) -> None:
-        """Check the required relationships of which a field is touched."""
-        for relationship in kind.relationships:
-            if not relationship.required or touched.keys().isdisjoint(relationship.fields):
-                continue
-            parent = parent_key(self._schema, relationship, record)
-            fields = ", ".join(relationship.fields)
-            if parent is None:
-                rule = f"the relationship {relationship.name!r} is required, but refers to nothing"
-                raise ParentMissing(kind.name, key, fields, rule)
-            if parent == key and relationship.parent == kind.name:
-                continue  # it refers to itself
-            # A parent type that was never at a checkpoint is not known well enough to say that something is missing.
-            if not self._is_published(relationship.parent):
-                continue
-            if read_row(self._connection, relationship.parent, parent) is None:
-                rule = f"the relationship {relationship.name!r} is required, but there is no {relationship.parent}"
-                raise ParentMissing(kind.name, key, fields, f"{rule} {parent!r}")
-
-    def _with_cascade(self, object_type: str, key: str) -> list[tuple[str, str]]:
-        """The record and all that refer to it by CASCADE, directly or not: children before their parents."""
-        order: list[tuple[str, str]] = []
-        seen = {(object_type, key)}
-        open_records: list[tuple[tuple[str, str], list[tuple[str, str]]]] = [
-            ((object_type, key), self._children(object_type, key, DeleteRule.CASCADE))
-        ]
-        while open_records:
-            record, children = open_records[-1]
-            if not children:
-                order.append(record)
-                open_records.pop()
-                continue
-            child = children.pop()
-            if child not in seen:
-                seen.add(child)
-                open_records.append((child, self._children(*child, DeleteRule.CASCADE)))
-        return order
-
-    def _children(self, object_type: str, key: str, rule: DeleteRule) -> list[tuple[str, str]]:
-        rules = self._rules_of(object_type)
-        found: list[tuple[str, str]] = []
-        for child, relationship in rules.children:
-            if relationship.on_delete is rule:
-                if (child.name, relationship.name) not in self._indexed:
-                    index_children(self._connection, child, relationship)
-                    self._indexed.add((child.name, relationship.name))
-                keys = child_keys(self._connection, rules.kind, key, child, relationship)
-                found.extend((child.name, child_key) for child_key in keys)
-        return found
-
-    def _check_restrict(self, rules: TypeRules, key: str, going: Container[tuple[str, str]]) -> None:
-        left = [child for child in self._children(rules.kind.name, key, DeleteRule.RESTRICT) if child not in going]
-        if left:
-            raise ChildrenExist(rules.kind.name, key, left, "it cannot be deleted")
 
     def _delete_one(self, kind: ObjectType, row: ViewRow, base: BaseRow | None, *, upload: bool) -> None:
         changes = changes_of(self._connection, kind.name, row.key)
@@ -435,34 +347,6 @@ class LocalWriter:
             base_revision=base.revision if base is not None else 0,
             base_epoch=base.store_epoch if base is not None else "",
         )
-
-
-def mark_for_upload(connection: sqlite3.Connection, object_type: str, key: str) -> int:
-    """Let the deferred changes of a record be uploaded. How many changes.
-
-    With them go those of their transactions, and the deferred ones of the records that these change.
-    """
-    marked: set[int] = set()
-    records = [(object_type, key)]
-    seen = set(records)
-    while records:
-        deferred = connection.execute(
-            "SELECT change_no, transaction_no FROM syncline_change"
-            " WHERE object_type = ? AND key = ? AND state = 'deferred'",
-            records.pop(),
-        ).fetchall()
-        for change_no, transaction_no in deferred:
-            marked.add(change_no)
-            members = connection.execute(
-                "SELECT object_type, key FROM syncline_change WHERE transaction_no = ? AND state = 'deferred'",
-                (transaction_no,),
-            )
-            for record in members:
-                if record not in seen:
-                    seen.add(record)
-                    records.append(record)
-    set_state(connection, marked, ChangeState.PENDING)
-    return len(marked)
 
 
 def _check_deferral(object_type: str, key: str, sight: Sight, *, upload: bool) -> None:

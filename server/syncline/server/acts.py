@@ -24,6 +24,11 @@ def act_of_operator(action: str, subject: str, **details: str) -> Act:
     return Act(now_us(), OPERATOR, f"user {_user()}", action, subject, details)
 
 
+def act_of_worker(worker: str, action: str, subject: str, **details: str) -> Act:
+    """What the run of a sync request does now."""
+    return Act(now_us(), worker, "worker", action, subject, details)
+
+
 def _user() -> str:
     try:
         return getpass.getuser()

@@ -118,12 +118,12 @@ class App:
                 *((MeasuringInterceptor(),) if metrics_are_on() else ()),
                 ErrorInterceptor(),
                 DeadlineInterceptor(settings.deadline_seconds_max),
-                ReaderInterceptor(settings.ack_overdue_seconds),
                 LoadInterceptor(calls_max=settings.calls_max, streams_max=settings.streams_max),
                 IdentityInterceptor(
                     authenticator or self._credentials.authenticator, recheck_seconds=self._credentials.recheck_seconds
                 ),
                 AdmissionInterceptor(CallerLimits(settings)),
+                ReaderInterceptor(settings.ack_overdue_seconds),
             ],
             options=channel_options(settings),
         )

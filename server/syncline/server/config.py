@@ -66,9 +66,9 @@ _UploadBytes: TypeAlias = Annotated[int, Field(ge=0), AfterValidator(_upload_byt
 
 
 class Settings(BaseSettings):
-    """Everything that an operator can set. Each field's description is its row in the README's table."""
+    """Everything that an operator can set. Each field's description is its row in docs/configuration.md."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     database_url: str = Field(
         default="sqlite:///syncline.db",
@@ -235,7 +235,9 @@ class Settings(BaseSettings):
         description="How often heads of accounts with live streams, and sync requests, are looked at besides hints.",
     )
     recheck_seconds: float = Field(
-        default=15, gt=0, description="How often an idle stream checks its grants, and that no newer stream took over."
+        default=15,
+        gt=0,
+        description="How often, about, an idle stream checks what its device may do, and that no newer one took over.",
     )
     sweep_minutes: float = Field(
         default=5, gt=0, description="How often what has expired, or is needed by nobody any more, is removed."
@@ -319,10 +321,11 @@ def load_settings(**options: Any) -> Settings:
     """The settings of the environment, overridden by the options of the command line that are not None.
 
     Raises:
-        SettingsInvalid: a value breaks its rule; all of them are named.
+        SettingsInvalid: a value breaks its rule; all of them are named. What they are is not told: it may be a secret,
+            if only one that came into the wrong variable.
     """
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
-        broken = (f"{'.'.join(map(str, one['loc']))}: {one['msg']} (is {one['input']!r})" for one in error.errors())
+        broken = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
         raise SettingsInvalid("; ".join(broken)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from uuid import UUID
 
 from syncline.server.environment import Environment, now_us
@@ -12,6 +11,8 @@ from syncline.server.identity.caller import Caller, current_caller
 from syncline.server.identity.visible import claimed_buckets
 from syncline.server.interceptors.context import CallContext
 from syncline.server.limits import KNOWN_DEVICES_MAX
+from syncline.server.recently_used import RecentlyUsed
+from syncline.server.uuid_text import UUID_RULE, uuid_of
 from syncline.storage.errors import DeviceNotFound
 from syncline.storage.models import Device
 
@@ -23,7 +24,7 @@ class Devices:
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._known: OrderedDict[tuple[str, UUID], tuple[str, frozenset[str] | None]] = OrderedDict()
+        self._known = RecentlyUsed[tuple[str, UUID], tuple[str, frozenset[str] | None]](KNOWN_DEVICES_MAX)
         """By account and UUID, which principal was let use it, and with which buckets."""
 
     async def identify(self, context: CallContext, *, anew: bool = False) -> UUID:
@@ -44,13 +45,12 @@ class Devices:
         caller = current_caller()
         device = (caller.account_id, device_uuid)
         admitted = (_owner(caller), claimed_buckets(caller))
-        if anew or self._known.get(device) != admitted:
+        known = self._known.get(device)
+        if anew or known != admitted:
             # A device that is not known here is mostly a new one, and a first sync follows.
-            run = self._env.threads.run if device in self._known else self._env.threads.run_for_first_sync
+            run = self._env.threads.run_for_first_sync if known is None else self._env.threads.run
             await run(self._admit, *device, *admitted)
-            self._known[device] = admitted
-            if len(self._known) > KNOWN_DEVICES_MAX:
-                self._known.popitem(last=False)
+            self._known.put(device, admitted)
         return device_uuid
 
     def _admit(self, account_id: str, device_uuid: UUID, owner: str, buckets: frozenset[str] | None) -> None:
@@ -87,13 +87,7 @@ def device_uuid_of(context: CallContext) -> UUID:
     values = [value for name, value in context.invocation_metadata() or () if name == DEVICE_UUID_METADATA]
     if len(values) != 1:
         raise DeviceUuidInvalid(f"metadata {DEVICE_UUID_METADATA!r} must be given once, not {len(values)} times")
-    text = str(values[0])
-    try:
-        device_uuid = UUID(text)
-    except ValueError:
-        device_uuid = None
-    if device_uuid is None or str(device_uuid) != text.lower():
-        raise DeviceUuidInvalid(
-            f"metadata {DEVICE_UUID_METADATA!r} must be a UUID such as 6f1c2b9a-3e0d-4a51-9c77-1d2e3f405162"
-        )
+    device_uuid = uuid_of(str(values[0]))
+    if device_uuid is None:
+        raise DeviceUuidInvalid(f"metadata {DEVICE_UUID_METADATA!r} {UUID_RULE}")
     return device_uuid

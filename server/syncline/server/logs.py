@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Final
 
 import structlog
 from opentelemetry import trace
 
 from syncline.server.config import LogFormat, LogLevel
 from syncline.telemetry.quiet import quieten_opentelemetry
+
+_GRPC: Final = "grpc._cython.cygrpc"
 
 
 def set_up_logs(level: LogLevel, log_format: LogFormat) -> None:
@@ -47,6 +50,12 @@ def set_up_logs(level: LogLevel, log_format: LogFormat) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     quieten_opentelemetry()
+    logging.getLogger(_GRPC).addFilter(_holds_nothing_received)
+
+
+def _holds_nothing_received(record: logging.LogRecord) -> bool:
+    """False for a line with bytes: metadata that is no UTF-8, as it came. A token may stand in it, or anything else."""
+    return not any(isinstance(value, bytes) for value in record.args or ())
 
 
 def _add_span(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -34,9 +34,12 @@ def open_settings_store(settings: Settings) -> Store:
     return store
 
 
+def sqlite_file(database_url: str) -> Path | None:
+    """The SQLite file that the URL names; None: it names something else."""
+    return Path(database_url.removeprefix(_SQLITE)) if database_url.startswith(_SQLITE) else None
+
+
 def is_new_sqlite_file(database_url: str) -> bool:
     """Does the URL name an SQLite file that is not there yet, or is empty?"""
-    if not database_url.startswith(_SQLITE):
-        return False
-    path = Path(database_url.removeprefix(_SQLITE))
-    return not path.exists() or path.stat().st_size == 0
+    path = sqlite_file(database_url)
+    return path is not None and (not path.exists() or path.stat().st_size == 0)

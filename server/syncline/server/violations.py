@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Any, Protocol
 
 from syncline.server.errors import InvalidRequest, Violation
 from syncline.server.limits import VIOLATIONS_MAX
+from syncline.server.uuid_text import UUID_RULE, uuid_of
 
-_UUID_CHARS = 36
+
+class Paged(Protocol):
+    """A request for a page."""
+
+    page_size: int
+
+    def HasField(self, field_name: Any) -> bool:  # noqa: N802  protobuf's name
+        """Is the field there?"""
 
 
 class Violations:
@@ -39,18 +47,24 @@ class Violations:
         """Check a UUID; answer its usual text, empty if it is none."""
         if not value and not required:
             return ""
-        try:
-            text = str(UUID(value)) if len(value) == _UUID_CHARS else ""
-        except ValueError:
-            text = ""
-        if text != value.lower() or not text:
-            self.add(field, "must be a UUID such as 6f1c2b9a-3e0d-4a51-9c77-1d2e3f405162")
-        return text
+        found = uuid_of(value)
+        if found is None:
+            self.add(field, UUID_RULE)
+            return ""
+        return str(found)
 
-    def page_size(self, field: str, value: int, most: int) -> None:
-        """Check how many entries a page is to have."""
-        if not 1 <= value <= most:
-            self.add(field, f"from 1 to {most:,}, not {value:,}")
+    def page_size(self, request: Paged, default: int, most: int) -> int:
+        """Check how many entries a page is to have; answer it."""
+        size = request.page_size if request.HasField("page_size") else default
+        self.range("page_size", size, 1, most)
+        return size
+
+    def range(self, field: str, value: int, least: int, most: int) -> bool:
+        """Check a number; is it one of these?"""
+        fits = least <= value <= most
+        if not fits:
+            self.add(field, f"from {least:,} to {most:,}, not {value:,}")
+        return fits
 
     def all(self) -> tuple[Violation, ...]:
         """Every broken rule so far."""

@@ -6,8 +6,13 @@ point. CONTAINS, STARTS_WITH and ENDS_WITH take the letters A to Z and a to z fo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+"""Characters that no store can keep, so that nothing can be compared with them."""
 
 Value = str | int | bool
 """Times are integers: microseconds since the Unix epoch."""

@@ -22,6 +22,8 @@ PAYLOAD_CHUNK_BYTES_MAX = 1 << 20
 """Bytes of a payload in one piece."""
 COUNT_MAX = 1_000_000
 """Where counting of a session's items stops."""
+CONTACT_INTERVAL_US = 60_000_000
+"""Contact, and the end of a session, need not be written more often than this."""
 
 
 def check_text(field: str, value: str) -> None:
@@ -115,6 +117,8 @@ def check_ranges(object_type: str, bucket: str, ranges: Iterable[KeyRange]) -> N
         check_texts("ranges", (wanted.after_key or "", wanted.through_key or ""))
 
 
-def check_act(act: Act) -> None:
+def check_act(act: Act | None) -> None:
     """Raise `InvalidValue` for an act that no store can keep."""
+    if act is None:
+        return
     check_texts("act", (act.principal, act.credential, act.action, act.subject, act.outcome, *act.details.values()))

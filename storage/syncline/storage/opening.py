@@ -36,6 +36,7 @@ def open_store(url: str, *, durable: bool = True, max_rejections: int = 5) -> St
     openers = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
     if scheme not in openers:
         known = ", ".join(sorted(openers)) or "none is installed"
-        raise InvalidValue("url", f"there is no store for the scheme {scheme!r}; known: {known}")
+        # What stands there instead is not told: of another form, it may be all of it, a password included.
+        raise InvalidValue("url", f"there is no store for its scheme; known: {known}")
     opener: StoreOpener = openers[scheme].load()
     return opener(url, durable=durable, max_rejections=max_rejections)

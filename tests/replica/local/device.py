@@ -14,10 +14,10 @@ from syncline.replica.adopting import adopt_store_epoch
 from syncline.replica.change_log import LocalChange, read_changes
 from syncline.replica.connection import Connect
 from syncline.replica.local_database import LocalDatabase
+from syncline.replica.marking import mark_for_upload
 from syncline.replica.overlay import read_row
 from syncline.replica.roll_back import RolledBack, resend, roll_back, undo_last
 from syncline.replica.tables import loading_types
-from syncline.replica.writing import mark_for_upload
 from tests.replica.building import Bench, Item, page, segment
 
 TEXT, INTEGER = FieldType.STRING, FieldType.INTEGER

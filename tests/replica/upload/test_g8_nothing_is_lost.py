@@ -328,4 +328,4 @@ def test_g8_nothing_is_frozen_for_a_history_that_is_over(served: Served, open_de
 
 def uploader_of(device: Replica) -> Uploader:
     """An upload as it goes on beside a watch."""
-    return Uploader(device._connected_client(), device.local, UploadOptions(), no_events, progressed=lambda: None)
+    return Uploader(device._runs.client, device.local, UploadOptions(), no_events, progressed=lambda: None)

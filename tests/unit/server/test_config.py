@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from pydantic import SecretStr
 
 from syncline.server.address import Address, parse_address, require_loopback
 from syncline.server.config import Settings, load_settings
+from syncline.server.enrollments.secrets import secret_box
 from syncline.server.errors import SettingsInvalid
 
 
@@ -21,6 +25,33 @@ def test_options_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_broken_setting_is_named() -> None:
     with pytest.raises(SettingsInvalid, match=r"threads: .*poll_seconds: "):
         load_settings(threads=0, poll_seconds=0)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_no_setting_that_breaks_its_rule_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = "hunter2-" * 20
+    monkeypatch.setenv(f"SYNCLINE_{name.upper()}", wrong)
+    try:
+        settings = load_settings()
+    except SettingsInvalid as error:
+        told = f"{error} {error.__cause__}"
+        assert name in told
+    else:
+        told = repr(settings) if isinstance(getattr(settings, name), SecretStr) else ""
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize("name", ["secret_key", "secret_key_previous"])
+@pytest.mark.parametrize("wrong", ["hunter2 hunter2", "aHVudGVyMg==", "hünter2"])
+def test_a_wrong_secret_is_not_told(name: str, wrong: str, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(wrong)
+    for settings in ({name: wrong}, {f"{name}_file": str(file)}):
+        with pytest.raises(SettingsInvalid) as caught:
+            secret_box(load_settings(**settings))
+        assert name in str(caught.value)
+        assert not any(word in str(caught.value) for word in wrong.split())
+        assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("name", ["principal_upload_bytes_per_minute", "account_upload_bytes_per_minute"])

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from syncline.server.diagnostics.delivery import CONTACT_SLACK_US, Standing, Step, explain, is_acknowledged
+from syncline.server.diagnostics.delivery import Standing, Step, explain, is_acknowledged
 from syncline.server.diagnostics.words import facts_in_words
 from syncline.storage.delivery_models import Bringer, DeliveryFacts, RefusedChange, RefusedItem, StandingRecord
+from syncline.storage.limits import CONTACT_INTERVAL_US
 from syncline.storage.models import (
     Device,
     DeviceState,
@@ -105,7 +106,7 @@ def request(
             id="fetched before the device was put back",
         ),
         pytest.param(
-            {"device": replace(device, last_contact=NOW - MINUTE - CONTACT_SLACK_US)},
+            {"device": replace(device, last_contact=NOW - MINUTE - CONTACT_INTERVAL_US)},
             Standing(Step.NEWER_THAN_POSITION, NOW - MINUTE),
             id="contact that may not be written yet",
         ),

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from syncline.server.commands.app import app
 from syncline.storage.sql import SqlStore
 from syncline.storage.sql.migrating import migrate
+from tests.harness.resolvers import installed_resolvers
 
 SCHEMA = Path("examples/nycflights13.schema.yaml")
 
@@ -39,7 +40,8 @@ def test_a_server_that_is_well(sqlite_url: str) -> None:
     code, states = doctor(database_url=sqlite_url)
     assert code == 0
     assert set(states) == {
-        "settings", "database", "tables", "clock", "accounts", "address", "secret key", "database folder", "disk",
+        "settings", "database", "tables", "clock", "accounts", "address", "secret key", "resolvers", "connectors",
+        "database folder", "disk",
     }  # fmt: skip
     assert set(states.values()) <= {"ok", "warn"}
 
@@ -52,10 +54,13 @@ def test_a_server_that_is_well(sqlite_url: str) -> None:
         ({"listen": "0.0.0.0:7400"}, "address"),
         ({"listen": "0.0.0.0:7400", "api_keys": "true"}, "address"),
         ({"listen": "nowhere"}, "address"),
+        ({"metrics_listen": "nowhere"}, "metrics address"),
         ({"tls_certificate_file": "missing.pem", "tls_key_file": "missing.pem"}, "certificate"),
         ({"tls_key_file": "missing.pem"}, "certificate"),
         ({"secret_key": "short"}, "secret key"),
-        ({"jwks": "missing.json"}, "keys of tokens"),
+        ({"jwt_issuer": "https://issuer.example"}, "credentials"),
+        ({"jwt_issuer": "i", "jwt_audience": "a", "jwks": "http://elsewhere.example/keys"}, "credentials"),
+        ({"jwt_issuer": "i", "jwt_audience": "a", "jwks": "missing.json"}, "keys of tokens"),
         ({"trace_file": "/nowhere/traces.jsonl"}, "trace folder"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else value.replace(" ", "_"),
@@ -63,6 +68,12 @@ def test_a_server_that_is_well(sqlite_url: str) -> None:
 def test_what_fails_is_told_with_what_to_do(sqlite_url: str, settings: dict[str, str], subject: str) -> None:
     code, states = doctor(**({"database_url": sqlite_url} | settings))
     assert (code, states[subject]) == (1, "fail")
+
+
+def test_an_extension_that_cannot_be_loaded_fails(sqlite_url: str, tmp_path: Path) -> None:
+    with installed_resolvers(tmp_path, "", {"keep": "missing"}):
+        code, states = doctor(database_url=sqlite_url)
+    assert (code, states["resolvers"], states["connectors"]) == (1, "fail", "ok")
 
 
 def test_tables_of_another_version_fail(tmp_path: Path) -> None:
@@ -74,13 +85,16 @@ def test_tables_of_another_version_fail(tmp_path: Path) -> None:
     assert (code, states["database"], states["tables"]) == (1, "ok", "fail")
 
 
-@pytest.mark.parametrize(("seconds", "state"), [(-5, "warn"), (40, "fail")])
-def test_clocks_that_differ_are_told(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str
+@pytest.mark.parametrize(
+    ("seconds", "lease_seconds", "state"),
+    [(-5, "30", "warn"), (40, "30", "fail"), (40, "90", "warn"), (5, "4", "fail")],
+)
+def test_clocks_that_differ_are_told_and_fail_by_a_lease(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, seconds: int, lease_seconds: str, state: str
 ) -> None:
     right = SqlStore.read_clock
     monkeypatch.setattr(SqlStore, "read_clock", lambda store: right(store) + seconds * 1_000_000)
-    assert doctor(database_url=sqlite_url)[1]["clock"] == state
+    assert doctor(database_url=sqlite_url, lease_seconds=lease_seconds)[1]["clock"] == state
 
 
 def test_acts_of_the_command_line_are_in_the_audit_log(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +107,7 @@ def test_acts_of_the_command_line_are_in_the_audit_log(sqlite_url: str, monkeypa
     assert (entry["principal"], entry["action"], entry["details"]["name"]) == ("operator", "token.create", "robot")
     CliRunner().invoke(app, ["token", "revoke", entry["subject"]], catch_exceptions=False)
     _, entries = run("audit")
-    assert [each["action"] for each in entries] == ["token.revoke", "token.create", "schema.apply"]
+    assert [each["action"] for each in entries] == ["token.revoke", "token.create", "schema.apply", "account.create"]
     assert secret not in json.dumps(entries)
     assert run("audit", "--until", "2020-01-01")[1] == []
     assert len(run("audit", "--limit", "1")[1]) == 1

@@ -49,21 +49,23 @@ def test_the_first_account_makes_the_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_key_is_printed_once_and_kept_as_a_hash(store: Store) -> None:
-    out, err = run(
-        *CREATE, "--permission", "sync.write", "--expires", "90d", "--bucket", "main:a", "--bucket", "main:b"
-    )
+    buckets = [word for scope in ("main", "other") for name in "ab" for word in ("--bucket", f"{scope}:{name}")]
+    out, err = run(*CREATE, "--permission", "sync.write", "--expires", "90d", *buckets)
     parts = read_api_key(out.strip())
     assert parts
     (key,) = store.list_api_keys("acme")
     assert (key.prefix, key.name, key.secret_hash) == (parts.prefix, "robot", secret_hash(parts.secret))
     assert key.permissions == {"sync", "sync.write"}
-    assert key.buckets == {"main": frozenset("ab")}
+    assert key.buckets == {"main": frozenset("ab"), "other": frozenset("ab")}
     assert key.expires_at - key.created_at == 90 * 86_400 * 1_000_000
     secret = out.strip()[16:]
     assert secret not in err
     listed = run("token", "list", "--account", "acme")[0]
     assert secret not in listed
-    assert all(word in listed for word in (key.prefix, "robot", "active", "sync sync.write", "main:a main:b", "never"))
+    assert all(
+        word in listed
+        for word in (key.prefix, "robot", "active", "sync sync.write", "main:a main:b other:a other:b", "never")
+    )
 
 
 def test_a_key_is_revoked_by_its_prefix(store: Store) -> None:
@@ -82,6 +84,7 @@ def test_a_key_is_revoked_by_its_prefix(store: Store) -> None:
         (*CREATE, "--expires", "soon"),
         (*CREATE, "--expires", "0d"),
         (*CREATE, "--bucket", "main"),
+        (*CREATE, "--bucket", "main:a", "--bucket", "main:b", "--bucket", "other:a"),
         ("token", "create", "", "--permission", "sync"),
         ("token", "create", "a\nb", "--permission", "sync"),
         ("account", "create", ""),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncline.server.sync.joined_intervals import JoinedIntervals
 from syncline.server.sync.paging import Page, PageEnd
 from syncline.server.sync.window import AckWindow
 from syncline.storage.models import AckInterval, Feed, FeedItem, Interval, Position
@@ -66,7 +70,17 @@ def test_of_live_pages_it_is_told_once_when_they_were_written_of_the_newest_only
         window.add_live(replace(page((1, revision)), items=(items,)))
     window.add(page((1, 40)))
 
-    assert window.taken(AckInterval(2, 0, 40)) == []
-    assert window.taken(AckInterval(1, 20, 40)) == [3_000]
-    assert window.taken(AckInterval(1, 0, 40)) == [2_000]
-    assert window.taken(AckInterval(1, 0, 40)) == []
+    assert window.taken([AckInterval(2, 0, 40)]) == []
+    assert window.taken([AckInterval(1, 20, 40)]) == [3_000]
+    assert window.taken([AckInterval(1, 19, 20), AckInterval(1, 0, 19)]) == [2_000]
+    assert window.taken([AckInterval(1, 0, 40)]) == []
+
+
+@given(st.lists(st.builds(AckInterval, st.integers(1, 2), st.integers(0, 12), st.integers(0, 12))))
+def test_joined_intervals_cover_what_each_of_them_did(intervals: list[AckInterval]) -> None:
+    covered = {(each.epoch, revision) for each in intervals for revision in range(each.above + 1, each.through + 1)}
+
+    joined = JoinedIntervals(intervals)
+
+    everything = {(epoch, revision) for epoch in range(4) for revision in range(15)}
+    assert {place for place in everything if joined.covers(*place)} == covered

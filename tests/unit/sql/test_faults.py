@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Connection, text
 
+from syncline.data import metrics
 from syncline.storage.errors import InvalidValue, StoreUnavailable
 from syncline.storage.sql.database import Database
 from syncline.storage.sql.opening import open_database
@@ -132,6 +133,24 @@ def test_a_lost_connection_is_replaced(postgres: Database, postgres_server: Post
     assert _accounts(postgres) == 2
 
 
+def test_a_connection_that_is_lost_while_rows_are_copied_is_replaced(
+    postgres: Database, postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    sources = [("note", f"{number}", f"{number}", b"hash", b"image") for number in range(1_000)]
+    tries: list[int] = []
+
+    def work(connection: Connection) -> None:
+        tries.append(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+        if len(tries) == 1:
+            postgres_server.cut_connections(postgres_url)
+        postgres.insert_sources(connection, "a", "", sources, seen_by="")
+
+    postgres.write(work)
+    assert len(set(tries)) == 2
+    count = text("SELECT count(*) FROM record_source")
+    assert postgres.read(lambda connection: connection.execute(count).scalar_one()) == len(sources)
+
+
 def test_what_keeps_failing_is_unavailable_in_the_end(postgres: Database) -> None:
     tries: list[int] = []
 
@@ -142,3 +161,25 @@ def test_what_keeps_failing_is_unavailable_in_the_end(postgres: Database) -> Non
     with pytest.raises(StoreUnavailable, match="again"):
         postgres.write(work)
     assert 2 <= len(tries) <= 20
+
+
+def test_a_lock_that_was_waited_for_to_the_end_is_not_waited_for_again(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncline.storage.sql.sqlite._WAIT_S", 0.05)
+    monkeypatch.setattr("syncline.storage.sql.database._PATIENCE_S", 0.05)
+    locks: list[str] = []
+    monkeypatch.setattr(
+        "syncline.storage.sql.sqlite.LOCK_WAIT.record", lambda _seconds, labels: locks.append(labels[metrics.LOCK])
+    )
+    holder, database = (open_database(sqlite_url, durable=False) for _ in range(2))
+
+    def hold(connection: Connection) -> None:
+        _add("a")(connection)
+        with pytest.raises(StoreUnavailable, match="locked"):
+            database.write(_add("b"))
+
+    holder.write(hold)
+    assert locks.count("file") == 2  # the holder's, which had it at once, and the other's
+    for each in (holder, database):
+        each.close()

@@ -35,6 +35,15 @@ def test_a_port_that_is_no_number_is_told(url: str) -> None:
         open_store(url)
 
 
+def test_an_address_that_cannot_be_read_is_not_told_as_it_may_hold_a_password() -> None:
+    password = "hunter2hunter2"  # noqa: S105  no secret of anybody
+    urls = (password, f"host=h password={password}", f"postgresql://ann:a@{password}@h/d", f"postgresql:ann:{password}")
+    for url in urls:
+        with pytest.raises(InvalidValue) as caught:
+            open_store(url)
+        assert password not in str(caught.value)
+
+
 def test_items_are_refused_at_least_once_before_they_are_parked() -> None:
     with pytest.raises(InvalidValue, match="at least 1"):
         open_store("memory:", max_rejections=0)

@@ -17,7 +17,7 @@ from syncline.storage.errors import DeviceNotFound
 COUNT_SECONDS: Final = 60.0
 """A count of records is good for so long; meanwhile what this process lets in is added."""
 COUNT_SECONDS_FULL: Final = 5.0
-"""If it says that the account is full, for so long: somebody may be deleting."""
+"""Something is refused for it for so long only: somebody may be deleting."""
 _COST_FACTOR: Final = 50
 """And for so many times as long as counting took: it looks at every record of the account."""
 
@@ -26,6 +26,9 @@ _COST_FACTOR: Final = 50
 class _Count:
     records: int
     good_until: float
+    """To let something in by it."""
+    full_until: float
+    """To refuse something by it."""
     estimated: bool = False
     """Was anything added since? Not all of that need have been new."""
 
@@ -71,28 +74,38 @@ class StoredLimits:
 
     def is_full(self, account_id: str) -> bool:
         """Has the account as many records as it may? As it was counted lately; an estimate never says yes."""
+        return self.room(account_id, 1) == 0
+
+    def room(self, account_id: str, wanted: int) -> int:
+        """For how many of so many new records there is room, as far as is known; an estimate never says too few."""
         if not self._records_max:
-            return False
+            return wanted
         with self._lock:
             count = self._counts.get(account_id)
             now = self._clock()
-            full = count is not None and count.records >= self._records_max
-            if count is not None and now < count.good_until and not (full and count.estimated):
-                return full
             if count is not None:
-                count.good_until = now + COUNT_SECONDS  # others go by the old one while this thread counts
+                room = min(max(self._records_max - count.records, 0), wanted)
+                if now < count.good_until and room == wanted:
+                    return room
+                if now < count.full_until and not count.estimated:
+                    return room
+                # Others go by the old one while this thread counts.
+                count.good_until, count.full_until = now + COUNT_SECONDS, now + COUNT_SECONDS_FULL
         records = sum(self._store.count_records(account_id).values())
-        took = self._clock() - now
-        full = records >= self._records_max
-        good_for = max(COUNT_SECONDS_FULL if full else COUNT_SECONDS, _COST_FACTOR * took)
+        counted_at = self._clock()
+        cost = _COST_FACTOR * (counted_at - now)
         with self._lock:
-            self._counts[account_id] = _Count(records, self._clock() + good_for)
-        return full
+            self._counts[account_id] = _Count(
+                records,
+                good_until=counted_at + max(COUNT_SECONDS, cost),
+                full_until=counted_at + max(COUNT_SECONDS_FULL, cost),
+            )
+        return min(max(self._records_max - records, 0), wanted)
 
     def note_new(self, account_id: str, records: int) -> None:
         """So many new ones were let in."""
         with self._lock:
             count = self._counts.get(account_id)
-            if count is not None:
+            if count is not None and records:
                 count.records += records
                 count.estimated = True

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import typer
 
 from syncline.data.errors import DataError
+from syncline.server.acts import act_of_operator
 from syncline.server.config import load_settings
 from syncline.server.errors import SchemaChangeRefused
 from syncline.server.importing.errors import SourceError
@@ -35,7 +36,7 @@ def account_store(*, database: str | None, account: str | None) -> Iterator[Acco
     if is_new_sqlite_file(settings.database_url):
         migrate(settings.database_url)
     with closing(open_settings_store(settings)) as store:
-        store.create_account(settings.account)
+        store.create_account(settings.account, act=act_of_operator("account.create", settings.account))
         try:
             yield AccountStore(store, settings.account)
         except (DataError, SchemaFileError, SourceError, SchemaChangeRefused) as error:

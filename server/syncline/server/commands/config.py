@@ -20,7 +20,7 @@ def config() -> None:
 
 
 def settings_table() -> str:
-    """The settings as a Markdown table; the README holds it."""
+    """The settings as a Markdown table; docs/configuration.md holds it."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         rows.append(f"| `{ENV_PREFIX}{name.upper()}` | {_shown(field.default)} | {field.description} |")

@@ -14,6 +14,7 @@ from rich.table import Table
 from syncline.server.commands.options import Database
 from syncline.server.config import Settings, load_settings
 from syncline.server.doctor.database import look_at_database
+from syncline.server.doctor.extensions import look_at_extensions
 from syncline.server.doctor.findings import Finding, State
 from syncline.server.doctor.machine import look_at_machine
 from syncline.server.doctor.secrets import look_at_secrets
@@ -54,6 +55,7 @@ def _look(database: str | None) -> Iterator[Finding]:
     yield Finding("settings", State.OK, _mode(settings))
     yield from look_at_database(settings)
     yield from look_at_secrets(settings)
+    yield from look_at_extensions()
     yield from look_at_machine(settings)
 
 

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from syncline.data.schema import ObjectType
 from syncline.data.telemetry import SERVICE_IMPORT
+from syncline.server.acts import act_of_operator
 from syncline.server.commands.account_store import AccountStore, account_store
 from syncline.server.commands.options import Account, Database
 from syncline.server.config import load_settings
@@ -25,7 +26,7 @@ from syncline.server.importing.errors import BadLine, ImportRefused, SourceError
 from syncline.server.importing.importer import ImportResult, import_source
 from syncline.server.importing.progress import Phase, Progress, silent
 from syncline.server.importing.sources import Source
-from syncline.server.telemetry.setup import tracing
+from syncline.server.telemetry.traces_setup import tracing
 from syncline.telemetry.quiet import quieten_opentelemetry
 
 FilesArgument = Annotated[
@@ -84,8 +85,9 @@ def import_files(
     ):
         sources = [source for file in files for source in open_sources(file)]
         names = tuple(name.strip() for name in key.split(",") if name.strip())
+        act = act_of_operator("schema.infer", "schema")
         object_type, inferred = target_object_type(
-            *target, kind, sources, key=names, scope=scope, nulls=nulls, progress=progress
+            *target, kind, sources, key=names, scope=scope, nulls=nulls, progress=progress, act=act
         )
         if inferred:
             _print_inferred(object_type)

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import typer
 
+from syncline.server.acts import act_of_operator
 from syncline.server.commands.options import Account, Database
 from syncline.server.config import load_settings
 from syncline.server.opening import open_settings_store
@@ -24,7 +25,8 @@ def renew_epoch(database: Database = None, account: Account = None) -> None:
     """
     settings = load_settings(database_url=database, account=account)
     with closing(open_settings_store(settings)) as store:
-        head = store.renew_store_epoch(settings.account)
+        act = act_of_operator("account.renew_epoch", settings.account)
+        head = store.renew_store_epoch(settings.account, act=act)
     typer.echo(
         f"account {settings.account}: store epoch {store_epoch_text(head.store_epoch)} from revision {head.revision} on"
     )

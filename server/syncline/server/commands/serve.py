@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from syncline.data.telemetry import SERVICE_REQUESTS, SERVICE_SERVER, SERVICE_SYNC
+from syncline.server.acts import act_of_operator
 from syncline.server.address import Address, parse_address, require_loopback
 from syncline.server.app import App
 from syncline.server.commands.options import Account, Database
@@ -22,7 +23,7 @@ from syncline.server.identity.credentials import is_development
 from syncline.server.logs import set_up_logs
 from syncline.server.opening import is_new_sqlite_file, open_settings_store
 from syncline.server.telemetry.metrics_setup import metering
-from syncline.server.telemetry.setup import tracing
+from syncline.server.telemetry.traces_setup import tracing
 from syncline.storage import Store
 from syncline.storage.sql.migrating import migrate
 
@@ -77,7 +78,7 @@ def serve(
         store = open_settings_store(settings)
         try:
             if is_development(settings):
-                store.create_account(settings.account)
+                store.create_account(settings.account, act=act_of_operator("account.create", settings.account))
             asyncio.run(_serve(settings, store, address, port_file))
         finally:
             store.close()

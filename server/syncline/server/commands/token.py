@@ -55,7 +55,7 @@ def create(
         typer.Option(
             "--bucket",
             metavar="SCOPE:BUCKET",
-            help="It sees this bucket of the scope; once for each. Default: all buckets.",
+            help="It sees this bucket of the scope; once for each, the same for each scope. Default: all buckets.",
         ),
     ] = None,
 ) -> None:
@@ -144,6 +144,9 @@ def _buckets(texts: Sequence[str]) -> dict[str, frozenset[str]]:
         if not scope or not colon:
             raise SettingsInvalid(f"--bucket: must be SCOPE:BUCKET, not {text!r}")
         buckets[scope] = buckets.get(scope, frozenset()) | {bucket}
+    if len(set(buckets.values())) > 1:
+        # Devices are granted buckets whatever the scope: the key would be refused with every call of a device.
+        raise SettingsInvalid(f"--bucket: each scope must have the same buckets, not {_buckets_text(buckets)}")
     return buckets
 
 

@@ -10,6 +10,7 @@ import structlog
 import typer
 
 from syncline.data.telemetry import SERVICE_WORKER
+from syncline.server.admission.stored_limits import StoredLimits
 from syncline.server.commands.options import Database
 from syncline.server.config import Settings, load_settings
 from syncline.server.enrollments.secrets import SecretBox, secret_box
@@ -22,7 +23,7 @@ from syncline.server.requests.runner import Runner
 from syncline.server.requests.waking import wake_worker
 from syncline.server.requests.worker import Worker
 from syncline.server.telemetry.metrics_setup import metering
-from syncline.server.telemetry.setup import tracing
+from syncline.server.telemetry.traces_setup import tracing
 from syncline.storage import Store
 
 _log = structlog.get_logger(__name__)
@@ -59,7 +60,8 @@ def worker(
 async def work(settings: Settings, store: Store, connectors: Connectors, secrets: SecretBox) -> None:
     """Run sync requests until SIGTERM or SIGINT."""
     notifier = open_notifier(settings.database_url)
-    running = Worker(settings, store, Runner(store, connectors, secrets), notifier)
+    runner = Runner(store, connectors, secrets, StoredLimits(settings, store))
+    running = Worker(settings, store, runner, notifier)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.stop)

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from syncline.storage.delivery_models import Bringer, DeliveryFacts, StandingRecord
+from syncline.storage.limits import CONTACT_INTERVAL_US
 from syncline.storage.models import Device, DeviceState, Position
 from syncline.storage.positions import is_acked
 from syncline.storage.request_states import RequestStatus
-
-CONTACT_SLACK_US = 60_000_000
-"""Stores need not write contact more often than this."""
 
 
 class Step(Enum):
@@ -147,7 +145,7 @@ def _of_record(
     if position is not None and _is_handed_out(facts, record, position, now=now, on_their_way=on_their_way):
         session_id = "" if session is None else session.session_id
         return Standing(Step.DELIVERED_NOT_ACKNOWLEDGED, max(began, record.modified_at), session_id=session_id)
-    if device.last_contact < record.modified_at - CONTACT_SLACK_US:
+    if device.last_contact < record.modified_at - CONTACT_INTERVAL_US:
         return Standing(Step.DEVICE_NOT_SEEN, device.last_contact)
     return Standing(Step.NEWER_THAN_POSITION, record.modified_at)
 

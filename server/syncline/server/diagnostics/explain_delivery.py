@@ -7,10 +7,11 @@ from uuid import UUID
 
 from syncline.data import trace_context
 from syncline.server import limits
+from syncline.server.convert_time import timestamp
 from syncline.server.diagnostics.delivery import Standing, Step, explain, is_acknowledged, position_of
 from syncline.server.diagnostics.words import facts_in_words
 from syncline.server.environment import Environment, now_us
-from syncline.server.requests.convert import STATUSES, timestamp
+from syncline.server.requests.convert import STATUSES
 from syncline.server.violations import Violations
 from syncline.storage.delivery_models import DeliveryFacts
 from syncline.v1 import diagnostics_service_pb2

@@ -16,8 +16,6 @@ from syncline.storage import Store
 from syncline.storage.errors import StoreError, StoreVersionMismatch
 
 _CLOCK_WARN_US: Final = 1_000_000
-_CLOCK_FAIL_US: Final = 30_000_000
-"""As long as a lease: a worker whose clock is so far off loses its sync requests, or takes those of others."""
 
 
 def look_at_database(settings: Settings) -> Iterator[Finding]:
@@ -37,20 +35,22 @@ def look_at_database(settings: Settings) -> Iterator[Finding]:
     with closing(store):
         yield Finding("database", State.OK, "it answers")
         yield Finding("tables", State.OK, "of this program's version")
-        yield _clock(store)
+        yield _clock(settings, store)
         yield _accounts(settings, store)
 
 
-def _clock(store: Store) -> Finding:
+def _clock(settings: Settings, store: Store) -> Finding:
     before = now_us()
     there = store.read_clock()
     after = now_us()
     # What the call took is nobody's fault.
     apart = max(before - there, there - after, 0)
     found = f"{apart / 1e6:.1f} s apart from the database's"
-    if apart < _CLOCK_WARN_US:
+    # A worker whose clock is off by a lease loses its sync requests, or takes those of others.
+    is_off_by_a_lease = apart >= settings.lease_seconds * 1_000_000
+    if apart < _CLOCK_WARN_US and not is_off_by_a_lease:
         return Finding("clock", State.OK, found)
-    state = State.FAIL if apart >= _CLOCK_FAIL_US else State.WARN
+    state = State.FAIL if is_off_by_a_lease else State.WARN
     return Finding("clock", state, found, "have both machines set by NTP: leases and expiry go by the clock")
 
 

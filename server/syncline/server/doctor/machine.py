@@ -10,8 +10,8 @@ from typing import Final
 
 from syncline.server.config import Settings
 from syncline.server.doctor.findings import Finding, State
+from syncline.server.opening import sqlite_file
 
-_SQLITE: Final = "sqlite:///"
 _GIB: Final = 1 << 30
 _FREE_WARN: Final = 2 * _GIB
 _FREE_FAIL: Final = _GIB // 4
@@ -31,8 +31,8 @@ def look_at_machine(settings: Settings) -> Iterator[Finding]:
 
 def _written_folders(settings: Settings) -> dict[str, Path]:
     folders = {}
-    if settings.database_url.startswith(_SQLITE):
-        folders["database folder"] = Path(settings.database_url.removeprefix(_SQLITE)).resolve().parent
+    if (database := sqlite_file(settings.database_url)) is not None:
+        folders["database folder"] = database.resolve().parent
     if settings.trace_file:
         folders["trace folder"] = Path(settings.trace_file).resolve().parent
     return folders

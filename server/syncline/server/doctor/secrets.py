@@ -14,10 +14,10 @@ from syncline.server.config import Settings
 from syncline.server.doctor.findings import Finding, State
 from syncline.server.enrollments.secrets import secret_box
 from syncline.server.errors import SettingsInvalid
-from syncline.server.identity.credentials import is_development
+from syncline.server.identity.credentials import check_credentials, is_development
 from syncline.server.identity.jwks import read_set
 from syncline.server.identity.jwks_source import JwksUnavailable, jwks_source
-from syncline.server.transport.certificate_files import CertificateFiles
+from syncline.server.transport.certificate_files import certificate_files
 
 _EXPIRES_SOON: Final = timedelta(days=14)
 
@@ -25,9 +25,10 @@ _EXPIRES_SOON: Final = timedelta(days=14)
 def look_at_secrets(settings: Settings) -> Iterator[Finding]:
     """What the server proves itself with, and by what it knows others."""
     yield _address(settings)
+    yield from _metrics_address(settings)
     yield from _certificate(settings)
     yield _secret_key(settings)
-    yield from _token_keys(settings)
+    yield from _credentials(settings)
 
 
 def _address(settings: Settings) -> Finding:
@@ -47,21 +48,32 @@ def _address(settings: Settings) -> Finding:
     return Finding("address", State.OK, f"{address} with TLS")
 
 
-def _certificate(settings: Settings) -> Iterator[Finding]:
-    certificate, key, client_ca = settings.tls_certificate_file, settings.tls_key_file, settings.tls_client_ca_file
-    if not (certificate or key or client_ca):
-        return
-    if not (certificate and key):
-        yield Finding("certificate", State.FAIL, "one of its two files is missing", "TLS needs both, with mTLS, too")
+def _metrics_address(settings: Settings) -> Iterator[Finding]:
+    if not settings.metrics_listen:
         return
     try:
-        CertificateFiles(Path(certificate), Path(key), Path(client_ca) if client_ca else None).read()
+        address = parse_address(settings.metrics_listen, setting="metrics_listen")
     except SettingsInvalid as error:
-        yield Finding("certificate", State.FAIL, str(error), "mend the files; a running server keeps the old ones")
+        yield Finding(
+            "metrics address", State.FAIL, str(error), "set SYNCLINE_METRICS_LISTEN to HOST:PORT, or unset it"
+        )
+    else:
+        yield Finding("metrics address", State.OK, f"{address}, to everybody who reaches it")
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    try:
+        files = certificate_files(settings)
+        if files is None:
+            return
+        files.read()
+    except SettingsInvalid as error:
+        advice = "mend the settings or the files; a running server keeps the old certificate"
+        yield Finding("certificate", State.FAIL, str(error), advice)
         return
-    for subject, file in (("certificate", certificate), ("client authorities", client_ca)):
-        if file:
-            yield _expiry(subject, Path(file))
+    yield _expiry("certificate", files.certificate)
+    if files.client_ca is not None:
+        yield _expiry("client authorities", files.client_ca)
 
 
 def _expiry(subject: str, file: Path) -> Finding:
@@ -84,13 +96,18 @@ def _secret_key(settings: Settings) -> Finding:
     return Finding("secret key", State.OK, "it is one" if is_set else "none: enrollments take no secrets")
 
 
-def _token_keys(settings: Settings) -> Iterator[Finding]:
-    """The keys that tokens are signed with."""
+def _credentials(settings: Settings) -> Iterator[Finding]:
+    """What callers prove themselves with, and the keys that their tokens are signed with."""
+    try:
+        check_credentials(settings)
+    except SettingsInvalid as error:
+        yield Finding("credentials", State.FAIL, str(error), "set jwt_issuer, jwt_audience and jwks, or none of them")
+        return
     if not settings.jwks:
         return
     try:
         keys = read_set(jwks_source(settings.jwks).read())
-    except (SettingsInvalid, JwksUnavailable) as error:
+    except JwksUnavailable as error:
         advice = "check SYNCLINE_JWKS; a running server goes on with the keys that it knows"
         yield Finding("keys of tokens", State.FAIL, str(error), advice)
         return

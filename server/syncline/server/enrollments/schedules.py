@@ -29,8 +29,7 @@ def wanted_schedule(message: app_enrollment_service_pb2.EnrollmentSchedule, foun
     if operation is None:
         found.add(OPERATION_FIELD, f"is none of the contract's: {message.operation}")
     jitter = message.jitter_seconds
-    if not 0 <= jitter <= limits.JITTER_SECONDS_MAX:
-        found.add(_JITTER, f"from 0 to {limits.JITTER_SECONDS_MAX:,}, not {jitter:,}")
+    found.range(_JITTER, jitter, 0, limits.JITTER_SECONDS_MAX)
     schedule = Schedule(message.cron, message.time_zone, jitter, operation or Operation.READ, message.run_full_sync)
     found.text(_CRON, schedule.cron, limits.CRON_CHARS_MAX, required=True)
     found.text(_TIME_ZONE, schedule.time_zone, limits.TIME_ZONE_CHARS_MAX)

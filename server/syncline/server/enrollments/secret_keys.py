@@ -12,6 +12,7 @@ import structlog
 
 from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid
+from syncline.server.file_state import FileState, file_state
 
 KEY_BYTES: Final = 32
 
@@ -32,8 +33,8 @@ class SecretKeys:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._files = [path for path in (settings.secret_key_file, settings.secret_key_previous_file) if path]
-        self._seen: list[tuple[int, ...]] = []
+        self._files = [Path(path) for path in (settings.secret_key_file, settings.secret_key_previous_file) if path]
+        self._seen: list[FileState | None] = []
         self._lock = Lock()
 
     def read(self) -> Keys:
@@ -42,7 +43,7 @@ class SecretKeys:
         Raises:
             SettingsInvalid: a key is given twice, a file cannot be read, or what is given is no key.
         """
-        self._seen = [_state(path) for path in self._files]
+        self._seen = [file_state(path) for path in self._files]
         settings = self._settings
         newest = _read("secret_key", settings.secret_key.get_secret_value(), settings.secret_key_file)
         if len(newest) > 1:
@@ -60,7 +61,7 @@ class SecretKeys:
         if not self._files:
             return None
         with self._lock:
-            if [_state(path) for path in self._files] == self._seen:
+            if [file_state(path) for path in self._files] == self._seen:
                 return None
             try:
                 keys = self.read()
@@ -69,14 +70,6 @@ class SecretKeys:
                 return None
         _log.info("the keys of secrets were read again", previous=len(keys.previous))
         return keys
-
-
-def _state(path: str) -> tuple[int, ...]:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(name: str, text: str, file: str, *, may_be_empty: bool = False) -> list[bytes]:

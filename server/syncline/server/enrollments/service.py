@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from syncline.server.acts import act_of_caller
 from syncline.server.convert_schema import object_type_message
+from syncline.server.convert_time import timestamp
 from syncline.server.enrollments import requests
 from syncline.server.enrollments.changing import create_enrollment, update_enrollment
 from syncline.server.enrollments.discovering import Discoveries
@@ -15,7 +16,7 @@ from syncline.server.environment import Environment
 from syncline.server.interceptors.context import CallContext
 from syncline.server.requests.connectors.contract import DiscoveredStream
 from syncline.server.requests.connectors.registry import ConnectorInfo
-from syncline.server.requests.convert import request_message, timestamp
+from syncline.server.requests.convert import request_message
 from syncline.storage.request_models import Enrollment, LastRuns, SyncRequest
 from syncline.v1 import app_enrollment_service_pb2, app_enrollment_service_pb2_grpc, sync_request_pb2
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import Context
 from typing import Final, NamedTuple
@@ -18,6 +17,7 @@ from syncline.server.identity.api_key_text import read_api_key, secret_hash
 from syncline.server.identity.authenticator import EXPIRED, MISSING, NOT_VALID
 from syncline.server.identity.caller import Caller
 from syncline.server.identity.permissions import known_permissions
+from syncline.server.recently_used import RecentlyUsed
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store
 from syncline.storage.api_key_models import USE_INTERVAL_US, ApiKey
@@ -26,7 +26,7 @@ from syncline.storage.errors import StoreError
 _log = structlog.get_logger(__name__)
 
 _KNOWN_MAX: Final = 10_000
-"""Keys that are remembered; beyond it, those go that were not used for longest."""
+"""Keys that are remembered."""
 
 
 class _Known(NamedTuple):
@@ -64,7 +64,7 @@ class ApiKeyAuthenticator:
         self._note_threads = note_threads
         self._cache_seconds = cache_seconds
         self._now = now
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known = RecentlyUsed[str, _Known](_KNOWN_MAX)
         self._asked: dict[str, asyncio.Task[_Known | None]] = {}
         self._noted: dict[str, asyncio.Task[None]] = {}
 
@@ -85,7 +85,6 @@ class ApiKeyAuthenticator:
     async def _find(self, prefix: str) -> _Known | None:
         known = self._known.get(prefix)
         if known is not None and time.monotonic() < known.until:
-            self._known.move_to_end(prefix)
             return known
         # Of many calls at once with one key, one asks. It goes on if the call that began it is cancelled.
         asked = self._asked.get(prefix)
@@ -98,17 +97,15 @@ class ApiKeyAuthenticator:
         until = time.monotonic() + self._cache_seconds
         found = await self._threads.run(self._store.find_api_key, prefix)
         if found is None:
-            self._known.pop(prefix, None)
+            self._known.drop(prefix)
             return None
         account_id, key = found
         self._note_use(account_id, key)
         caller = Caller(
             account_id, key.name, known_permissions(key.permissions), key.buckets, credential=f"api_key:{key.prefix}"
         )
-        known = self._known[prefix] = _Known(key, caller, until)
-        self._known.move_to_end(prefix)
-        if len(self._known) > _KNOWN_MAX:
-            self._known.popitem(last=False)
+        known = _Known(key, caller, until)
+        self._known.put(prefix, known)
         return known
 
     def _note_use(self, account_id: str, key: ApiKey) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -24,6 +23,11 @@ class Caller:
     credential: str = field(default="", compare=False)
     """What it was proved with, for logs and the audit log: a kind and a public part, never a secret."""
 
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes of which the caller may see something; None: all."""
+        return None if self.buckets is None else frozenset(scope for scope, seen in self.buckets.items() if seen)
+
     def may(self, permission: Permission) -> bool:
         """Does the caller have the permission?"""
         return permission in self.permissions
@@ -40,13 +44,3 @@ def current_caller() -> Caller:
 def set_caller(caller: Caller) -> None:
     """Say who makes the call of the current task. gRPC answers each call in a task of its own."""
     _caller.set(caller)
-
-
-@contextmanager
-def acting_as(caller: Caller) -> Iterator[None]:
-    """Do as if the caller had made a call, for as long as the block lasts."""
-    token = _caller.set(caller)
-    try:
-        yield
-    finally:
-        _caller.reset(token)

@@ -39,6 +39,20 @@ def is_development(settings: Settings) -> bool:
     return not settings.api_keys and not any(getattr(settings, name) for name in _JWT_SETTINGS)
 
 
+def check_credentials(settings: Settings) -> None:
+    """Are the settings of credentials whole? What they name is not read.
+
+    Raises:
+        SettingsInvalid: settings of JWT are missing, or `jwks` is no address to trust.
+    """
+    given = [name for name in _JWT_SETTINGS if getattr(settings, name)]
+    missing = [name for name in _JWT_SETTINGS if name not in given]
+    if given and missing:
+        raise SettingsInvalid(f"{', '.join(missing)}: needed with {', '.join(given)}")
+    if settings.jwks:
+        jwks_source(settings.jwks)
+
+
 class Credentials:
     """The authenticator of a server, with what keeps it up to date. Make it inside a running event loop."""
 
@@ -46,8 +60,9 @@ class Credentials:
         """Put it together.
 
         Raises:
-            SettingsInvalid: settings of JWT are missing, or `jwks` is no address to trust.
+            SettingsInvalid: see `check_credentials`.
         """
+        check_credentials(settings)
         self._settings = settings
         self._threads = StoreThreads(_THREADS)
         self._note_threads = StoreThreads(_NOTE_THREADS)
@@ -79,11 +94,7 @@ class Credentials:
         if is_development(settings):
             return DevelopmentAuthenticator(settings.account)
         tokens, api_keys = None, None
-        given = [name for name in _JWT_SETTINGS if getattr(settings, name)]
-        if given:
-            missing = [name for name in _JWT_SETTINGS if name not in given]
-            if missing:
-                raise SettingsInvalid(f"{', '.join(missing)}: needed with {', '.join(given)}")
+        if settings.jwks:
             rules = JwtRules(
                 settings.jwt_issuer,
                 settings.jwt_audience,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import time
 import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
@@ -11,12 +10,15 @@ from urllib.parse import urlsplit
 
 from syncline.server.address import is_loopback
 from syncline.server.errors import SettingsInvalid
+from syncline.server.file_state import file_state
+from syncline.server.identity.http_deadline import deadline
 
 _BYTES_MAX: Final = 1 << 20
 _STEP_SECONDS: Final = 3.0
 """For the connection, and for each piece of an answer."""
 _ANSWER_SECONDS_MAX: Final = 5.0
-"""For an answer as a whole: one that drips is left."""
+"""For an answer as a whole, its headers included: one that drips is cut off."""
+_LATE: Final = f"the answer takes more than {_ANSWER_SECONDS_MAX:g} seconds"
 _PIECE_BYTES: Final = 65_536
 
 
@@ -55,11 +57,7 @@ class FileSource:
 
     def stamp(self) -> object:
         """See `JwksSource`."""
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        return file_state(self._path)
 
 
 class UrlSource:
@@ -69,16 +67,20 @@ class UrlSource:
         self._url = url
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}{parts.path}"
-        self._opener = urllib.request.build_opener(_NoRedirects)
 
     def read(self) -> bytes:
         """See `JwksSource`."""
         request = urllib.request.Request(self._url, headers={"accept": "application/json"})  # noqa: S310  checked
-        try:
-            with self._opener.open(request, timeout=_STEP_SECONDS) as answer:
-                return _whole(_pieces(answer))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise JwksUnavailable(str(error) or type(error).__name__) from None
+        with deadline(_ANSWER_SECONDS_MAX) as limit:
+            opener = urllib.request.build_opener(_NoRedirects, *limit.handlers())
+            try:
+                with opener.open(request, timeout=_STEP_SECONDS) as answer:
+                    text = _pieces(answer)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                raise JwksUnavailable(_LATE if limit.passed else str(error) or type(error).__name__) from None
+        if limit.passed:  # what is cut off may look like an end
+            raise JwksUnavailable(_LATE)
+        return _whole(text)
 
     def stamp(self) -> object:
         """See `JwksSource`."""
@@ -108,14 +110,9 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _pieces(answer: http.client.HTTPResponse | IO[bytes]) -> bytes:
-    ending = time.monotonic() + _ANSWER_SECONDS_MAX
     text = bytearray()
-    while piece := answer.read1(_PIECE_BYTES):  # type: ignore[union-attr]
+    while len(text) <= _BYTES_MAX and (piece := answer.read1(_PIECE_BYTES)):  # type: ignore[union-attr]
         text += piece
-        if len(text) > _BYTES_MAX:
-            break
-        if time.monotonic() > ending:
-            raise JwksUnavailable(f"the answer takes more than {_ANSWER_SECONDS_MAX:g} seconds")
     return bytes(text)
 
 

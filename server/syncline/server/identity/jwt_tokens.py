@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -22,14 +21,18 @@ from syncline.server.identity.caller import Caller
 from syncline.server.identity.jwks import KeySet
 from syncline.server.identity.jwt_algorithms import VerifyingKey
 from syncline.server.identity.permissions import known_permissions
+from syncline.server.recently_used import RecentlyUsed
 from syncline.server.store_threads import StoreThreads
 from syncline.storage import Store
 from syncline.storage.errors import AccountNotFound, InvalidValue
 
 _NAME_CHARS_MAX: Final = 200
 """Of a subject, an account, or the id of a key."""
+_TIMES: Final = ("exp", "nbf", "iat")
+_TIME_MAX: Final = 1 << 53
+"""Seconds; beyond it floating point numbers have gaps, and far beyond it there are none."""
 _KNOWN_MAX: Final = 10_000
-"""Tokens that are remembered; beyond it, those go that were not used for longest."""
+"""Tokens that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class JwtAuthenticator:
         self._store = store
         self._threads = threads
         self._now = now
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._known = RecentlyUsed[bytes, _Known](_KNOWN_MAX)
 
     async def authenticate(self, token: str) -> Caller:
         """See `Authenticator`."""
@@ -91,13 +94,10 @@ class JwtAuthenticator:
         known = self._known.get(digest)
         if known is None or self._keys.known(known.key_id) is not known.key:
             known = await self._verify(token)
-            self._known[digest] = known
-            if len(self._known) > _KNOWN_MAX:
-                self._known.popitem(last=False)
+            self._known.put(digest, known)
         if known.expires_at <= self._now():
-            self._known.pop(digest, None)
+            self._known.drop(digest)
             raise Unauthenticated(EXPIRED)
-        self._known.move_to_end(digest)
         return known.caller
 
     async def _verify(self, token: str) -> _Known:
@@ -130,7 +130,7 @@ class JwtAuthenticator:
     def _claims(self, token: str, key: VerifyingKey, algorithm: str) -> Mapping[str, Any]:
         """What the token says, once its signature and its times are found good."""
         try:
-            return jwt.decode(
+            claims = jwt.decode(
                 token,
                 key.public_key,
                 algorithms=[algorithm],
@@ -143,6 +143,14 @@ class JwtAuthenticator:
             raise Unauthenticated(EXPIRED) from None
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise Unauthenticated(NOT_VALID) from None
+        if not all(_is_time(claims[name]) for name in _TIMES if name in claims):
+            raise Unauthenticated(NOT_VALID)
+        return claims
+
+
+def _is_time(value: object) -> bool:
+    """A number (PyJWT takes texts, too), and one that can be reckoned with as a time."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value < _TIME_MAX
 
 
 def _caller(claims: Mapping[str, Any], account_claim: str, key_id: str) -> Caller:

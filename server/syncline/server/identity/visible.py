@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from syncline.data.schema import Schema
@@ -33,7 +33,7 @@ def visible_schema(caller: Caller, schema: Schema) -> Schema:
     """The schema as it is for the caller: object types of other scopes are not there."""
     if caller.buckets is None:
         return schema
-    kinds = [kind for kind in schema.object_types if _sees(caller.buckets, kind.scope)]
+    kinds = [kind for kind in schema.object_types if caller.buckets.get(kind.scope)]
     names = {kind.name for kind in kinds}
     return replace(
         schema,
@@ -54,5 +54,11 @@ def read_visible_schema(env: Environment) -> Schema:
     return visible_schema(current_caller(), env.store.read_schema(env.account_id))
 
 
-def _sees(buckets: Mapping[str, frozenset[str]] | None, scope: str) -> bool:
-    return buckets is None or bool(buckets.get(scope))
+def visible_types(env: Environment) -> frozenset[str] | None:
+    """The object types of which the caller may see something; None: all that there are, for which nothing is read.
+
+    From a thread that may wait.
+    """
+    if current_caller().buckets is None:
+        return None
+    return frozenset(kind.name for kind in read_visible_schema(env).object_types)

@@ -13,6 +13,7 @@ from syncline.server.importing.progress import Progress
 from syncline.server.importing.sources import Source
 from syncline.server.schema.apply_schema import apply_schema
 from syncline.storage import Store
+from syncline.storage.audit_models import Act
 
 
 class Target(NamedTuple):
@@ -33,6 +34,7 @@ def target_object_type(
     scope: str,
     nulls: Collection[str],
     progress: Progress,
+    act: Act,
 ) -> Target:
     """The object type of this name; if the schema has none, one is inferred from the sources and put into force.
 
@@ -45,6 +47,7 @@ def target_object_type(
         scope: the scope that an inferred object type goes into.
         nulls: texts that mean "absent".
         progress: is told how far inferring has got.
+        act: is kept if the schema is changed.
 
     Raises:
         DataError: the object type has another key or none, or there is no key to infer one with.
@@ -59,7 +62,7 @@ def target_object_type(
     if not key:
         raise DataError(name, "the schema has no such object type; to infer it, name the fields of its key")
     inferred = infer_object_type(name, scope, key, sources, nulls=nulls, progress=progress)
-    apply_schema(store, account_id, replace(schema, object_types=(*schema.object_types, inferred)))
+    apply_schema(store, account_id, replace(schema, object_types=(*schema.object_types, inferred)), act=act)
     return Target(inferred, inferred=True)
 
 

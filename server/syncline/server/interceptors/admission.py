@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
-
-import grpc
 
 from syncline.server.admission.caller_limits import CallerLimits
 from syncline.server.identity.caller import current_caller
 from syncline.server.interceptors.context import CallContext
-from syncline.server.interceptors.wrapping import Handler, is_ours, wrap_handler
+from syncline.server.interceptors.own_methods import OwnMethodsInterceptor
+from syncline.server.interceptors.wrapping import Handler, is_streaming, wrap_handler
 
 UPLOADING: Final = frozenset(
     {
@@ -24,24 +23,15 @@ UPLOADING: Final = frozenset(
 """Methods whose messages bring records."""
 
 
-class AdmissionInterceptor(grpc.aio.ServerInterceptor):
+class AdmissionInterceptor(OwnMethodsInterceptor):
     """Refuses what is beyond a caller's limits. Must stand inside the interceptor that names the caller."""
 
     def __init__(self, limits: CallerLimits) -> None:
         self._limits = limits
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not is_ours(method):
-            return handler
-        streaming = handler.request_streaming or handler.response_streaming
-        guard = self._admit_stream if streaming else self._admit_call
+    def around(self, handler: Handler, method: str) -> Handler:
+        """See `OwnMethodsInterceptor`."""
+        guard = self._admit_stream if is_streaming(handler) else self._admit_call
         return wrap_handler(handler, guard, weigh=self._weigh if method in UPLOADING else None)
 
     @asynccontextmanager

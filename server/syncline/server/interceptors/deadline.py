@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-import grpc
 
 from syncline.server.errors import DeadlineReached
 from syncline.server.interceptors.context import CallContext
-from syncline.server.interceptors.wrapping import Handler, is_ours, wrap_handler
+from syncline.server.interceptors.own_methods import OwnMethodsInterceptor
+from syncline.server.interceptors.wrapping import Handler, is_streaming, wrap_handler
 
 
-class DeadlineInterceptor(grpc.aio.ServerInterceptor):
+class DeadlineInterceptor(OwnMethodsInterceptor):
     """Bounds the time of calls that have one request and one answer. Must stand inside the one that answers errors.
 
     gRPC itself ends a call at its client's deadline, but a client need not set any.
@@ -22,18 +21,9 @@ class DeadlineInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, seconds_max: float) -> None:
         self._seconds_max = seconds_max
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        if handler is None or not is_ours(handler_call_details.method):
-            return handler
-        if handler.request_streaming or handler.response_streaming:
-            return handler
-        return wrap_handler(handler, self._bound)
+    def around(self, handler: Handler, method: str) -> Handler:  # noqa: ARG002  the same for all
+        """See `OwnMethodsInterceptor`."""
+        return handler if is_streaming(handler) else wrap_handler(handler, self._bound)
 
     @asynccontextmanager
     async def _bound(self, _: CallContext) -> AsyncIterator[None]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-import grpc
 
 from syncline.server.errors import PermissionDenied, Unauthenticated
 from syncline.server.identity.authenticator import MISSING, NOT_VALID, TOKEN_CHARS_MAX, Authenticator
 from syncline.server.identity.caller import Caller, set_caller
 from syncline.server.identity.permissions import NEEDED
 from syncline.server.interceptors.context import CallContext
+from syncline.server.interceptors.own_methods import OwnMethodsInterceptor
 from syncline.server.interceptors.watching import watched
-from syncline.server.interceptors.wrapping import Handler, Sending, is_ours, wrap_handler
+from syncline.server.interceptors.wrapping import Handler, Sending, is_streaming, wrap_handler
 
 AUTHORIZATION = "authorization"
 _SCHEME = "bearer "
 
 
-class IdentityInterceptor(grpc.aio.ServerInterceptor):
+class IdentityInterceptor(OwnMethodsInterceptor):
     """Names the caller of each call. Must stand inside the interceptor that answers errors."""
 
     def __init__(self, authenticator: Authenticator, *, recheck_seconds: float = 0) -> None:
@@ -33,17 +32,9 @@ class IdentityInterceptor(grpc.aio.ServerInterceptor):
         self._authenticator = authenticator
         self._recheck_seconds = recheck_seconds
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not is_ours(method):
-            return handler
-        streaming = handler.request_streaming or handler.response_streaming
+    def around(self, handler: Handler, method: str) -> Handler:
+        """See `OwnMethodsInterceptor`."""
+        streaming = is_streaming(handler)
         return wrap_handler(handler, lambda context: self._admit(method, context, streaming=streaming))
 
     @asynccontextmanager

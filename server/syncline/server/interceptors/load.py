@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-import grpc
 
 from syncline.server.errors import TooManyCalls
 from syncline.server.interceptors.context import CallContext
-from syncline.server.interceptors.wrapping import Handler, is_ours, wrap_handler
+from syncline.server.interceptors.own_methods import OwnMethodsInterceptor
+from syncline.server.interceptors.wrapping import Handler, is_streaming, wrap_handler
 
 
 class _Gate:
@@ -31,21 +30,14 @@ class _Gate:
             self._open -= 1
 
 
-class LoadInterceptor(grpc.aio.ServerInterceptor):
+class LoadInterceptor(OwnMethodsInterceptor):
     """Refuses unary calls and streams beyond their limits. Must stand inside the interceptor that answers errors."""
 
     def __init__(self, *, calls_max: int, streams_max: int) -> None:
         self._calls = _Gate("calls", calls_max)
         self._streams = _Gate("streams", streams_max)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        if handler is None or not is_ours(handler_call_details.method):
-            return handler
-        gate = self._streams if handler.request_streaming or handler.response_streaming else self._calls
+    def around(self, handler: Handler, method: str) -> Handler:  # noqa: ARG002  the same for all
+        """See `OwnMethodsInterceptor`."""
+        gate = self._streams if is_streaming(handler) else self._calls
         return wrap_handler(handler, gate.admit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 import grpc
@@ -12,29 +11,22 @@ from syncline.data import metrics
 from syncline.data.telemetry import RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_GRPC, RPC_SYSTEM_NAME
 from syncline.server.interceptors.context import CallContext
 from syncline.server.interceptors.endings import status_of
-from syncline.server.interceptors.wrapping import Handler, is_ours, wrap_handler
+from syncline.server.interceptors.own_methods import OwnMethodsInterceptor
+from syncline.server.interceptors.wrapping import Handler, wrap_handler
 from syncline.server.telemetry.instruments import histogram, up_down
 
 _DURATION = histogram(metrics.CALL_DURATION)
 _LIVE = up_down(metrics.LIVE_STREAMS)
 
 
-class MeasuringInterceptor(grpc.aio.ServerInterceptor):
+class MeasuringInterceptor(OwnMethodsInterceptor):
     """Measures each call of a method that there is. Of a name that a caller thought up nothing is kept.
 
     Must stand outside the interceptor that answers errors, to see what it answers.
     """
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not is_ours(method):
-            return handler
+    def around(self, handler: Handler, method: str) -> Handler:
+        """See `OwnMethodsInterceptor`."""
         name, stream = method.removeprefix("/"), handler.response_streaming
         return wrap_handler(handler, lambda context: _Call(name, context, stream=stream))
 

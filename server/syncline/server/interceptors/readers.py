@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
-import grpc
 import structlog
 
 from syncline.server.errors import StreamUnread
 from syncline.server.interceptors.context import CallContext
-from syncline.server.interceptors.wrapping import Handler, is_ours
+from syncline.server.interceptors.own_methods import OwnMethodsInterceptor
+from syncline.server.interceptors.wrapping import Handler, behaviour_of, with_behaviour
 
 _log = structlog.get_logger(__name__)
 
 
-class ReaderInterceptor(grpc.aio.ServerInterceptor):
+class ReaderInterceptor(OwnMethodsInterceptor):
     """Drops a stream whose next message its client does not take in time: all that the server holds for it goes.
 
     Such a client is connected and answers pings, so that neither keepalive nor the count of unacknowledged pages finds
-    it: the stream waits inside gRPC. Of the call nothing stays but that message, behind which the status must wait; a
-    client that reads again is told. (The call's task must not be cancelled: gRPC would send no status at all, and a
-    client that comes back would wait for ever.)
+    it: the stream waits inside gRPC. Of the call nothing stays but that message, behind which the status must wait, and
+    its place among the streams, so this must stand inside the interceptors that count them; a client that reads again
+    is told. (The call's task must not be cancelled: gRPC would send no status at all, and a client that comes back
+    would wait for ever.)
     """
 
     def __init__(self, seconds_max: float) -> None:
         self._seconds_max = seconds_max
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not is_ours(method) or not handler.response_streaming:
+    def around(self, handler: Handler, method: str) -> Handler:
+        """See `OwnMethodsInterceptor`."""
+        if not handler.response_streaming:
             return handler
-        behaviour: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        make = (
-            grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
-        )
-        watched = self._watching(method, behaviour)
-        return make(watched, handler.request_deserializer, handler.response_serializer)
+        return with_behaviour(handler, self._watching(method, behaviour_of(handler)))
 
     def _watching(
         self, method: str, behaviour: Callable[[Any, CallContext], AsyncGenerator[Any, None]]

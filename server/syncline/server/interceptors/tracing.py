@@ -26,7 +26,8 @@ from syncline.data.telemetry import (
 )
 from syncline.server.interceptors.context import CallContext
 from syncline.server.interceptors.endings import status_of
-from syncline.server.interceptors.wrapping import Handler, is_ours
+from syncline.server.interceptors.own_methods import OwnMethodsInterceptor
+from syncline.server.interceptors.wrapping import Handler, behaviour_of, with_behaviour
 
 _tracer = trace.get_tracer(SCOPE)
 _propagator = TraceContextTextMapPropagator()
@@ -48,22 +49,14 @@ _FAULTS_OF_SERVERS = frozenset(
 """The conventions on calls take these for errors of a server; the others are answers."""
 
 
-class TracingInterceptor(grpc.aio.ServerInterceptor):
+class TracingInterceptor(OwnMethodsInterceptor):
     """Makes a span for each call, a child of the caller's, that is current while the call is answered.
 
     Must stand outside the interceptor that answers errors, to see what it answers.
     """
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not is_ours(method):
-            return handler
+    def around(self, handler: Handler, method: str) -> Handler:
+        """See `OwnMethodsInterceptor`."""
         return _wrap(handler, _CallSpans(method))
 
 
@@ -134,23 +127,8 @@ def _context_of(context: CallContext) -> Context:
 
 def _wrap(handler: Handler, spans: _CallSpans) -> Handler:
     """The handler, with a span around each of its calls."""
-    make: Callable[..., Handler]
-    behaviour: Any
-    if handler.response_streaming:
-        make, behaviour = (
-            (grpc.stream_stream_rpc_method_handler, handler.stream_stream)
-            if handler.request_streaming
-            else (grpc.unary_stream_rpc_method_handler, handler.unary_stream)
-        )
-        answer: Callable[..., Any] = _streaming(behaviour, spans, handler.request_streaming)
-    else:
-        make, behaviour = (
-            (grpc.stream_unary_rpc_method_handler, handler.stream_unary)
-            if handler.request_streaming
-            else (grpc.unary_unary_rpc_method_handler, handler.unary_unary)
-        )
-        answer = _unary(behaviour, spans, handler.request_streaming)
-    return make(answer, handler.request_deserializer, handler.response_serializer)
+    wrap = _streaming if handler.response_streaming else _unary
+    return with_behaviour(handler, wrap(behaviour_of(handler), spans, handler.request_streaming))
 
 
 def _unary(behaviour: Any, spans: _CallSpans, stream: bool) -> Callable[[Any, CallContext], Awaitable[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, nullcontext
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 
@@ -21,10 +21,40 @@ Weigh: TypeAlias = Callable[[int], Awaitable[None]]
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
+_MAKERS: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+"""What makes a handler, by whether its requests and its responses are streams."""
+
 
 def is_ours(method: str) -> bool:
     """Is it a method of this project? Health and reflection answer for themselves."""
     return method.startswith("/syncline.")
+
+
+def is_streaming(handler: Handler) -> bool:
+    """Do its calls have more than one message either way?"""
+    return handler.request_streaming or handler.response_streaming
+
+
+def behaviour_of(handler: Handler) -> Any:
+    """The function that answers the handler's calls, of whatever kind they are."""
+    return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+
+def with_behaviour(handler: Handler, behaviour: Callable[..., Any], *, parsed: bool = True) -> Handler:
+    """A handler of the same kind that answers by another function.
+
+    Args:
+        handler: The one to be like.
+        behaviour: The function.
+        parsed: Is it given requests? Otherwise the bytes that came.
+    """
+    make = _MAKERS[handler.request_streaming, handler.response_streaming]
+    return make(behaviour, handler.request_deserializer if parsed else None, handler.response_serializer)
 
 
 def wrap_handler(handler: Handler, guard: Guard, *, weigh: Weigh | None = None) -> Handler:
@@ -32,17 +62,12 @@ def wrap_handler(handler: Handler, guard: Guard, *, weigh: Weigh | None = None) 
 
     Requests are parsed inside the guard, too: gRPC would answer UNKNOWN for one that cannot be parsed.
     """
-    if handler.response_streaming:
-        make = (
-            grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
-        )
-        return make(_streaming(handler, guard, weigh), None, handler.response_serializer)
-    make = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
-    return make(_unary(handler, guard, weigh), None, handler.response_serializer)
+    wrap = _streaming if handler.response_streaming else _unary
+    return with_behaviour(handler, wrap(handler, guard, weigh), parsed=False)
 
 
 def _unary(handler: Handler, guard: Guard, weigh: Weigh | None) -> Callable[[Any, CallContext], Any]:
-    behaviour: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
+    behaviour = behaviour_of(handler)
 
     async def call(raw: Any, context: CallContext) -> Any:
         async with guard(context):
@@ -54,7 +79,7 @@ def _unary(handler: Handler, guard: Guard, weigh: Weigh | None) -> Callable[[Any
 def _streaming(
     handler: Handler, guard: Guard, weigh: Weigh | None
 ) -> Callable[[Any, CallContext], AsyncGenerator[Any, None]]:
-    behaviour: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
+    behaviour = behaviour_of(handler)
 
     async def call(raw: Any, context: CallContext) -> AsyncGenerator[Any, None]:
         async with guard(context) as sending:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from syncline.server.requests.convert import timestamp
+from syncline.server.convert_time import timestamp
 from syncline.storage.audit_models import AuditEntry
 from syncline.storage.models import Device, DeviceAccess, DeviceReport, DeviceState, Rejection
 from syncline.v1 import device_service_pb2

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from syncline.server import limits
 from syncline.server.environment import Environment, now_us
-from syncline.server.requests.page_tokens import ListAsked, decode_page
+from syncline.server.page_tokens import ListAsked, decode_page
 from syncline.server.violations import Violations
 from syncline.storage.audit_models import AuditFilter, AuditPlace
 from syncline.storage.filters import FieldKind
@@ -65,8 +65,7 @@ def devices_page(env: Environment, request: device_service_pb2.ListDevicesReques
         PageTokenInvalid: the token is none of this list.
     """
     found = Violations()
-    size = request.page_size if request.HasField("page_size") else _PAGE_DEFAULT
-    found.page_size("page_size", size, limits.DEVICES_PAGE_MAX)
+    size = found.page_size(request, _PAGE_DEFAULT, limits.DEVICES_PAGE_MAX)
     found.raise_if_any()
     asked = ListAsked("ListDevices", env.account_id)
     after = None
@@ -79,8 +78,7 @@ def devices_page(env: Environment, request: device_service_pb2.ListDevicesReques
 def audit_page(env: Environment, request: device_service_pb2.ListAuditEntriesRequest) -> AuditPage:
     """What is asked for. Raises as `devices_page` does."""
     found = Violations()
-    size = request.page_size if request.HasField("page_size") else _PAGE_DEFAULT
-    found.page_size("page_size", size, limits.AUDIT_PAGE_MAX)
+    size = found.page_size(request, _PAGE_DEFAULT, limits.AUDIT_PAGE_MAX)
     found.text("action", request.action, limits.ACTION_CHARS_MAX)
     since = _time("since", request.since, found) if request.HasField("since") else None
     until = _time("until", request.until, found) if request.HasField("until") else None

@@ -7,7 +7,7 @@ from syncline.server.interceptors.context import CallContext
 from syncline.server.managing import requests
 from syncline.server.managing.changing import forget, restore, set_access
 from syncline.server.managing.convert import audit_message, device_message, refused_message
-from syncline.server.requests.page_tokens import ListPlace, encode_page
+from syncline.server.page_tokens import ListPlace, encode_page
 from syncline.storage.models import DeviceAccess
 from syncline.v1 import device_service_pb2, device_service_pb2_grpc
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncline.data.schema import Schema
+from syncline.server.admission.stored_limits import StoredLimits
 from syncline.server.requests.connectors.contract import Connector, Job
 from syncline.server.requests.holding import HeldRequest
 from syncline.server.requests.run_settings import RunSettings
@@ -29,6 +30,7 @@ class Attempt:
     job: Job
     schema: Schema
     settings: RunSettings
+    limits: StoredLimits
 
     @property
     def account_id(self) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from syncline.server.convert_time import timestamp
 from syncline.storage.request_models import (
     NEVER,
     Detail,
@@ -36,13 +35,6 @@ _SEVERITIES: Final = {
     Severity.ERROR: sync_request_pb2.DETAIL_SEVERITY_ERROR,
     Severity.SKIP: sync_request_pb2.DETAIL_SEVERITY_SKIP,
 }
-
-
-def timestamp(microseconds: int) -> Timestamp:
-    """A time of the store as a message."""
-    made = Timestamp()
-    made.FromMicroseconds(microseconds)
-    return made
 
 
 def request_message(

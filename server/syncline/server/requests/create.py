@@ -10,6 +10,7 @@ from syncline.server.environment import Environment, now_us
 from syncline.server.requests.payload_kinds import PayloadForm, PayloadKind
 from syncline.server.requests.records_payload import pack_rows
 from syncline.server.requests.requests import Asked
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import EnrollmentNotFound
 from syncline.storage.request_models import NewRequest, Operation, SyncRequest
 from syncline.storage.trace_context import current_trace_context
@@ -78,9 +79,9 @@ def new_request(
     )
 
 
-def store_request(env: Environment, new: NewRequest) -> SyncRequest:
+def store_request(env: Environment, new: NewRequest, *, act: Act | None = None) -> SyncRequest:
     """Store it, and wake those who wait for it. From a thread that may wait."""
-    request = env.store.create_request(env.account_id, new, now=new.due_at)
+    request = env.store.create_request(env.account_id, new, now=new.due_at, act=act)
     env.notifier.request_made(env.account_id)
     return request
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from syncline.server import limits
 from syncline.server.environment import Environment
 from syncline.server.errors import RequestState
+from syncline.server.page_tokens import ListAsked, ListPlace, decode_page, encode_page
 from syncline.server.requests.convert import detail_message, request_message, summary_message
-from syncline.server.requests.page_tokens import ListAsked, ListPlace, decode_page, encode_page
 from syncline.server.violations import Violations
 from syncline.storage.filters import Comparison, FieldKind, Operator, Order
 from syncline.storage.request_models import RequestQuery, SyncRequest
@@ -31,8 +31,7 @@ def details_page(request: sync_request_service_pb2.ListSyncRequestDetailsRequest
     """Raise `InvalidRequest` unless every field keeps its rule."""
     found = Violations()
     request_id = found.uuid("sync_request_id", request.sync_request_id, required=True)
-    size = request.page_size if request.HasField("page_size") else limits.DETAILS_PAGE_DEFAULT
-    found.page_size("page_size", size, limits.DETAILS_PAGE_MAX)
+    size = found.page_size(request, limits.DETAILS_PAGE_DEFAULT, limits.DETAILS_PAGE_MAX)
     found.raise_if_any()
     return DetailsPage(request_id, size, request.page_token)
 

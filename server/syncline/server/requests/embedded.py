@@ -19,7 +19,8 @@ class EmbeddedWorker:
 
     def __init__(self, env: Environment) -> None:
         self._notifier = env.notifier
-        self._worker = Worker(env.settings, env.store, Runner(env.store, env.connectors, env.secrets), env.notifier)
+        runner = Runner(env.store, env.connectors, env.secrets, env.stored_limits)
+        self._worker = Worker(env.settings, env.store, runner, env.notifier)
         self._working: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
 

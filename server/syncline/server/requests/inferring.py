@@ -6,9 +6,10 @@ from syncline.data.schema import ObjectType, Schema
 from syncline.server.requests.connectors.contract import Connector, ConnectorError, Job
 from syncline.server.schema.apply_schema import widen_schema
 from syncline.storage import Store
+from syncline.storage.audit_models import Act
 
 
-def infer_schema(store: Store, account_id: str, connector: Connector, job: Job) -> Schema:
+def infer_schema(store: Store, account_id: str, connector: Connector, job: Job, *, act: Act) -> Schema:
     """Let the connector look, and widen the schema by what it reads; the schema in force then.
 
     Raises:
@@ -21,4 +22,4 @@ def infer_schema(store: Store, account_id: str, connector: Connector, job: Job) 
             raise ConnectorError(f"no object type can be made of {stream.name}: {stream.note}", for_good=True)
         if stream.selected and stream.object_type is not None:
             found.append(stream.object_type)
-    return widen_schema(store, account_id, found)
+    return widen_schema(store, account_id, found, act=act)

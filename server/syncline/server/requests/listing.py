@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from syncline.server import limits
 from syncline.server.environment import Environment, now_us
+from syncline.server.page_tokens import ListAsked, ListPlace, decode_page, encode_page
 from syncline.server.requests.convert import request_message
 from syncline.server.requests.details import with_summary
-from syncline.server.requests.page_tokens import ListAsked, ListPlace, decode_page, encode_page, kinds_of
 from syncline.server.requests.requests import includes_details
 from syncline.server.requests.searchlight import parse_filter, parse_order, place_of
 from syncline.server.violations import Violations
-from syncline.storage.filters import Order
-from syncline.storage.request_models import RequestQuery
+from syncline.storage.filters import FieldKind, Order
+from syncline.storage.request_models import REQUEST_FIELDS, RequestQuery
 from syncline.v1 import sync_request_service_pb2
 
 
@@ -29,6 +29,11 @@ class RequestsPage:
     with_details: bool
 
 
+def kinds_of(order: Sequence[Order]) -> tuple[FieldKind, ...]:
+    """The kinds of the values of a request's place in an order."""
+    return (*(REQUEST_FIELDS[by.field] for by in order), FieldKind.TEXT)
+
+
 def requests_page(env: Environment, request: sync_request_service_pb2.ListSyncRequestsRequest) -> RequestsPage:
     """What is asked for.
 
@@ -38,8 +43,7 @@ def requests_page(env: Environment, request: sync_request_service_pb2.ListSyncRe
         PageTokenInvalid: the token is none of this list.
     """
     found = Violations()
-    size = request.page_size if request.HasField("page_size") else limits.REQUESTS_PAGE_DEFAULT
-    found.page_size("page_size", size, limits.REQUESTS_PAGE_MAX)
+    size = found.page_size(request, limits.REQUESTS_PAGE_DEFAULT, limits.REQUESTS_PAGE_MAX)
     with_details = includes_details(request.include, found)
     found.raise_if_any()
     asked = ListAsked("ListSyncRequests", env.account_id, request.filter, request.order_by)

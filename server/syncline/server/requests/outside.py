@@ -10,12 +10,13 @@ import json
 from opentelemetry import trace
 
 from syncline.server import tokens
+from syncline.server.convert_time import timestamp
 from syncline.server.environment import Environment, now_us
 from syncline.server.errors import InvalidRequest, Violation
 from syncline.server.requests.attempt import RunFailed
 from syncline.server.requests.backoff import retry_delay_us
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
-from syncline.server.requests.convert import progress_message, request_message, timestamp
+from syncline.server.requests.convert import progress_message, request_message
 from syncline.server.requests.holding import HeldRequest, RunStopped
 from syncline.server.requests.merging import RecordRowWriter
 from syncline.server.requests.reading import check_failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncline.server.requests.attempt import Attempt, RunFailed
 from syncline.server.requests.connectors.contract import Incoming
 from syncline.server.requests.result_messages import counts_message, written_message
+from syncline.server.requests.room import check_room
 from syncline.server.requests.rows import RowReader
 from syncline.server.requests.run_settings import RunSettings
 from syncline.server.requests.sweeping import FullRun, sweep
@@ -16,7 +17,7 @@ def read(attempt: Attempt) -> str:
 
     Raises:
         ConnectorError: the rest cannot be read.
-        RunFailed: too many rows fail, or would be deleted.
+        RunFailed: too many rows fail, or would be deleted, or the account may not have so many records.
         RunStopped: the run is to end early. What was written stays.
         LeaseLost: somebody else has the request.
     """
@@ -39,14 +40,18 @@ def read(attempt: Attempt) -> str:
 
 
 def _write(attempt: Attempt, reader: RowReader, incoming: Incoming) -> None:
-    held = attempt.held
+    held, limits = attempt.held, attempt.limits
+    rows = reader.read_all(incoming.rows, incoming.bad_rows)
+    check_room(attempt, rows.rows)
+    inserted = held.progress.inserted
     held.write(
-        reader.read_all(incoming.rows, incoming.bad_rows),
+        rows,
         cursor=incoming.cursor,
         read=len(incoming.rows) + len(incoming.bad_rows),
         bytes_read=incoming.bytes_read,
         estimate=incoming.estimate,
     )
+    limits.note_new(attempt.account_id, held.progress.inserted - inserted)
     check_failed(held.progress, attempt.settings)
 
 

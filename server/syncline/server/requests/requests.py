@@ -116,10 +116,8 @@ def batch_import(request: sync_request_service_pb2.CreateBatchImportRequest) -> 
 def batch_place(batch: sync_request_service_pb2.BatchPlace, found: Violations) -> Place:
     """The place of a batch; whether it is there to be had, the store knows."""
     parent_id = found.uuid("batch.parent_sync_request_id", batch.parent_sync_request_id, required=True)
-    if not 1 <= batch.total_batches <= limits.BATCHES_MAX:
-        found.add("batch.total_batches", f"from 1 to {limits.BATCHES_MAX:,}, not {batch.total_batches:,}")
-    elif not 1 <= batch.current_batch <= batch.total_batches:
-        found.add("batch.current_batch", f"from 1 to {batch.total_batches:,}, not {batch.current_batch:,}")
+    if found.range("batch.total_batches", batch.total_batches, 1, limits.BATCHES_MAX):
+        found.range("batch.current_batch", batch.current_batch, 1, batch.total_batches)
     return Place(parent_id, batch.current_batch, batch.total_batches)
 
 
@@ -164,9 +162,7 @@ def lease(request: sync_request_service_pb2.LeaseSyncRequestRequest) -> tuple[st
     found = Violations()
     found.text("worker", request.worker, limits.WORKER_CHARS_MAX, required=True)
     seconds = request.lease_seconds if request.HasField("lease_seconds") else limits.LEASE_SECONDS_DEFAULT
-    if not limits.LEASE_SECONDS_MIN <= seconds <= limits.LEASE_SECONDS_MAX:
-        least, most = limits.LEASE_SECONDS_MIN, limits.LEASE_SECONDS_MAX
-        found.add("lease_seconds", f"from {least:,} to {most:,}, not {seconds:,}")
+    found.range("lease_seconds", seconds, limits.LEASE_SECONDS_MIN, limits.LEASE_SECONDS_MAX)
     found.raise_if_any()
     return request.worker, seconds
 

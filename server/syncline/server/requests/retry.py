@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
+from syncline.server.acts import act_of_caller
 from syncline.server.environment import Environment
 from syncline.server.errors import RequestState
 from syncline.server.requests.create import new_request, store_request
@@ -59,4 +60,4 @@ def _retry(env: Environment, request_id: str, idempotency_key: str, payload_hash
     with TemporaryFile() as file:
         payload = SpooledChunks(cast("BinaryIO", file), payload_chunks(env.store, env.account_id, request_id))
         new = new_request(env, asked, payload=payload, payload_kind=old.payload_kind, retry_of=old.request_id)
-        return store_request(env, new)
+        return store_request(env, new, act=act_of_caller("request.retry", old.request_id, made=new.request_id))

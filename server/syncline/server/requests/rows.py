@@ -16,8 +16,8 @@ from syncline.data.fields import check_record
 from syncline.data.keys import KeyRule, check_key
 from syncline.data.limits import RECORD_BYTES_MAX
 from syncline.data.schema import ObjectType, Schema
+from syncline.server.plain_fields import plain_rules
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
-from syncline.server.upload.type_rules import plain_rule
 from syncline.storage.request_models import DETAIL_VALUE_CHARS_MAX, Detail, RowBatch, Severity, SourceRow
 
 _TEXT_CHARS_MAX: Final = 500
@@ -105,7 +105,7 @@ class _TypeReader:
 
     def __init__(self, kind: ObjectType) -> None:
         self._kind = kind
-        self._plain = {field.name: plain_rule(field) for field in kind.fields}
+        self._plain = plain_rules(kind)
         self._required = tuple(field.name for field in kind.fields if field.required)
         self._keys = KeyRule(kind) if kind.primary_key else None
 

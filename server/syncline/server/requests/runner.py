@@ -13,6 +13,8 @@ import structlog
 from opentelemetry import trace
 
 from syncline.data import telemetry
+from syncline.server.acts import act_of_worker
+from syncline.server.admission.stored_limits import StoredLimits
 from syncline.server.enrollments.secrets import SecretBox
 from syncline.server.environment import now_us
 from syncline.server.errors import ConnectorNotFound
@@ -53,9 +55,10 @@ _WORK: Final[dict[Operation, Callable[[Attempt], str]]] = {
 class Runner:
     """Runs requests, from any number of threads."""
 
-    def __init__(self, store: Store, connectors: Connectors, secrets: SecretBox) -> None:
-        """Run with these connectors, and secrets that this box opens."""
+    def __init__(self, store: Store, connectors: Connectors, secrets: SecretBox, limits: StoredLimits) -> None:
+        """Run with these connectors, and secrets that this box opens, within what accounts may have."""
         self._store = store
+        self._limits = limits
         self._connectors = connectors
         self._secrets = secrets
         self._inline = InlineConnector()
@@ -168,12 +171,13 @@ class Runner:
             scope=own.scope,
         )
         if request.operation is Operation.READ and _infers(request, own):
-            schema = infer_schema(self._store, account_id, connector, job)
+            act = act_of_worker(request.worker, "schema.infer", "schema", sync_request=request.request_id)
+            schema = infer_schema(self._store, account_id, connector, job, act=act)
             held.check()
             # The payload was read to its end.
             payload = self._payload(account_id, request.request_id) if request.payload_kind else None
             job = replace(job, schema=schema, payload=payload)
-        attempt = Attempt(self._store, held, request, enrollment, connector, job, schema, own)
+        attempt = Attempt(self._store, held, request, enrollment, connector, job, schema, own, self._limits)
         return _WORK[request.operation](attempt)
 
     def _connector(self, request: SyncRequest, enrollment: Enrollment | None) -> Connector:

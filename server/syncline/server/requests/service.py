@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from syncline.server.acts import act_of_caller
 from syncline.server.environment import Environment, now_us
 from syncline.server.interceptors.context import CallContext
 from syncline.server.requests import requests
@@ -74,9 +75,9 @@ class SyncRequestServicer(sync_request_service_pb2_grpc.SyncRequestServiceServic
         """See the contract."""
         del context
         env, request_id = self._env, requests.request_id_of(request)
-        now = now_us()
+        now, act = now_us(), act_of_caller("request.cancel", request_id)
         cancelled = await env.threads.run(
-            env.store.cancel_request, env.account_id, request_id, by=env.principal, now=now
+            env.store.cancel_request, env.account_id, request_id, by=env.principal, now=now, act=act
         )
         if cancelled.status.is_final and cancelled.modified_at == now:  # else it was cancelled before
             count_ended(cancelled)

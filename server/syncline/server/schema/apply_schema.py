@@ -51,23 +51,23 @@ def apply_schema(
     return _replace(store, account_id, store.read_schema(account_id), wanted, act)
 
 
-def widen_schema(store: Store, account_id: str, discovered: Collection[ObjectType]) -> Schema:
-    """Put the schema into force that `widen` makes with these object types; answer it.
+def widen_schema(store: Store, account_id: str, discovered: Collection[ObjectType], *, act: Act) -> Schema:
+    """Put the schema into force that `widen` makes with these object types; answer it. The act is kept if it differs.
 
     Raises:
         SchemaChanged: others change it all the time.
     """
     for _ in range(_ATTEMPTS_MAX - 1):
         with suppress(SchemaChanged):
-            return _widen(store, account_id, discovered)
-    return _widen(store, account_id, discovered)
+            return _widen(store, account_id, discovered, act)
+    return _widen(store, account_id, discovered, act)
 
 
-def _widen(store: Store, account_id: str, discovered: Collection[ObjectType]) -> Schema:
+def _widen(store: Store, account_id: str, discovered: Collection[ObjectType], act: Act) -> Schema:
     current = store.read_schema(account_id)
     wanted = widen(current, discovered)
     check_schema(wanted)
-    return _replace(store, account_id, current, wanted)[0]
+    return _replace(store, account_id, current, wanted, act)[0]
 
 
 def _replace(

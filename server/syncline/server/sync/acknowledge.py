@@ -42,7 +42,9 @@ async def acknowledge(
     sealer = env.sealer(device_uuid)
     keys = [tokens.decode_ack_key(sealer, key) for key in ack_keys]
     known = [key for key in keys if key is not None]
-    taken_up = await env.threads.run(_visible, env, refusals)
+    taken_up = refusals
+    if refusals and current_caller().buckets is not None:
+        taken_up = visible_refusals(await env.threads.run(read_visible_schema, env), refusals)
     intervals = [interval for key in known for interval in key.intervals]
     loading = env.first_syncs.is_loading((env.account_id, device_uuid))
     run = env.threads.run_for_first_sync if loading else env.threads.run
@@ -66,12 +68,6 @@ async def acknowledge(
     span.set_attribute(telemetry.STALE, stale)
     span.set_attribute(telemetry.REFUSED, len(refusals))
     return Acknowledged(acknowledged=taken, stale=stale, rejections=outcome.rejections)
-
-
-def _visible(env: Environment, refusals: Sequence[Refusal]) -> Sequence[Refusal]:
-    if not refusals or current_caller().buckets is None:
-        return refusals
-    return visible_refusals(read_visible_schema(env), refusals)
 
 
 def _count_taken(keys: Iterable[tokens.AckKey], outcome: AckOutcome) -> int:

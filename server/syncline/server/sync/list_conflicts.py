@@ -9,8 +9,7 @@ from uuid import UUID
 
 from syncline.server import tokens
 from syncline.server.environment import Environment
-from syncline.server.identity.caller import current_caller
-from syncline.server.identity.visible import visible_schema
+from syncline.server.identity.visible import visible_types
 from syncline.server.limits import CONFLICTS_READ_MAX, PAGE_BYTES_MAX
 from syncline.server.upload.answers import conflict_message
 from syncline.v1 import upload_pb2
@@ -47,20 +46,11 @@ async def list_conflicts(env: Environment, page: ConflictPage) -> upload_pb2.Lis
     return await env.threads.run(_list, env, page)
 
 
-def _hidden_types(env: Environment) -> set[str]:
-    """The object types of which the caller may see nothing."""
-    if (caller := current_caller()).buckets is None:
-        return set()
-    schema = env.store.read_schema(env.account_id)
-    visible = visible_schema(caller, schema)
-    return {kind.name for kind in schema.object_types} - {kind.name for kind in visible.object_types}
-
-
 def _list(env: Environment, page: ConflictPage) -> upload_pb2.ListConflictsResponse:
     query, before_id = page.query, page.before_id
     response = upload_pb2.ListConflictsResponse()
     bytes_left = PAGE_BYTES_MAX
-    hidden = _hidden_types(env)
+    visible = visible_types(env)
     while True:
         wanted = min(CONFLICTS_READ_MAX, page.size - len(response.conflicts) + 1)
         conflicts = env.store.list_conflicts(
@@ -73,7 +63,7 @@ def _list(env: Environment, page: ConflictPage) -> upload_pb2.ListConflictsRespo
             limit=wanted,
         )
         for conflict in conflicts:
-            if conflict.object_type in hidden:
+            if visible is not None and conflict.object_type not in visible:
                 before_id = conflict.conflict_id
                 continue
             message = conflict_message(conflict)

@@ -25,9 +25,9 @@ class LiveWindows:
             del self._windows[account_id, device_uuid]
 
     def taken(self, account_id: str, device_uuid: UUID, intervals: Iterable[AckInterval]) -> list[int]:
-        """As of `AckWindow`, of all of these; nothing if the device has no stream here."""
+        """As of `AckWindow`; nothing if the device has no stream here."""
         window = self._windows.get((account_id, device_uuid))
-        return [] if window is None else [written for interval in intervals for written in window.taken(interval)]
+        return [] if window is None else window.taken(intervals)
 
     def on_their_way(self, account_id: str, device_uuid: UUID) -> dict[int, int]:
         """As of `AckWindow`; empty if the device has no stream here."""

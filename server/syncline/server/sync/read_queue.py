@@ -18,7 +18,7 @@ from syncline.server.notify import Listener
 from syncline.server.sync.page_spans import page_span
 from syncline.server.sync.paging import PageCutter
 from syncline.server.sync.window import AckWindow
-from syncline.server.telemetry.instruments import counter, histogram
+from syncline.server.telemetry.instruments import counter, histogram, metrics_are_on
 from syncline.storage.device_access import check_access
 from syncline.storage.errors import StreamSuperseded
 from syncline.storage.identity import random_id
@@ -115,6 +115,7 @@ class _Stream:
         self._at_checkpoint = False
         self._is_live = False
         """The first checkpoint was sent: what comes now has just been written."""
+        self._is_measured = metrics_are_on()
         self._news_at: float | None = None
         """When the news came that are being read, and of which no page is sent yet."""
 
@@ -148,7 +149,7 @@ class _Stream:
         for page in self._cutter.cut(read):
             self._note_awake()
             await self._await_room()
-            if self._is_live:
+            if self._is_live and self._is_measured:
                 self._window.add_live(page)
             else:
                 self._window.add(page)

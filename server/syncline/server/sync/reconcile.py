@@ -8,7 +8,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from syncline.server.environment import Environment
-from syncline.server.identity.visible import read_visible_schema
+from syncline.server.identity.visible import visible_types
 from syncline.server.limits import (
     RANGE_ENTRIES_MAX,
     RECONCILE_BYTES_MAX,
@@ -54,7 +54,8 @@ async def reconcile(env: Environment, device_uuid: UUID, asked: Reconciliation) 
 
 
 def _reconcile(env: Environment, device_uuid: UUID, asked: Reconciliation) -> upload_pb2.ReconcileResponse:
-    if read_visible_schema(env).object_type(asked.object_type) is None:
+    visible = visible_types(env)
+    if visible is not None and asked.object_type not in visible:
         raise ObjectTypeNotFound(asked.object_type)
     # The ranges are read last: that weighs the device's grants, for the records, too.
     records = _read_records(env, asked)

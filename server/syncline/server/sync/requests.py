@@ -58,9 +58,7 @@ def session_page_size(request: sync_service_pb2.ReadQueueRequest | sync_service_
     """Check the session id and the page size; answer the latter. Raise `InvalidRequest`."""
     found = Violations()
     found.text("session_id", request.session_id, limits.SESSION_ID_CHARS_MAX, required=True)
-    size = request.page_size if request.HasField("page_size") else limits.PAGE_SIZE_DEFAULT
-    if not 1 <= size <= limits.PAGE_SIZE_MAX:
-        found.add("page_size", f"from 1 to {limits.PAGE_SIZE_MAX:,}, not {size:,}")
+    size = found.page_size(request, limits.PAGE_SIZE_DEFAULT, limits.PAGE_SIZE_MAX)
     found.raise_if_any()
     return size
 
@@ -84,9 +82,7 @@ def conflict_page(request: upload_pb2.ListConflictsRequest, device_uuid: UUID, s
     found.text("key", request.key, limits.RECORD_KEY_CHARS_MAX)
     if request.HasField("key") and not request.object_type:
         found.add("object_type", "must be given with a key")
-    size = request.page_size if request.HasField("page_size") else limits.CONFLICTS_PAGE_DEFAULT
-    if not 1 <= size <= limits.CONFLICTS_PAGE_MAX:
-        found.add("page_size", f"from 1 to {limits.CONFLICTS_PAGE_MAX:,}, not {size:,}")
+    size = found.page_size(request, limits.CONFLICTS_PAGE_DEFAULT, limits.CONFLICTS_PAGE_MAX)
     query = ConflictQuery(
         device_uuid=device_uuid,
         all_devices=request.all_devices,

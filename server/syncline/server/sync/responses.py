@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from syncline.server.convert_queue import checkpoint, failed_object, feed_position
+from syncline.server.convert_time import timestamp
 from syncline.server.limits import PAGE_SIZE_DEFAULT
 from syncline.server.sync.acknowledge import Acknowledged
 from syncline.server.sync.start_session import SessionStarted
@@ -51,6 +50,4 @@ def _session(session: Session) -> sync_service_pb2.Session:
         total_count=session.total_count,
         total_count_is_estimate=session.total_is_estimate,
     )
-    expire_time = Timestamp()
-    expire_time.FromMicroseconds(session.expire_at)
-    return sync_service_pb2.Session(id=session.session_id, queues=[queue], expire_time=expire_time)
+    return sync_service_pb2.Session(id=session.session_id, queues=[queue], expire_time=timestamp(session.expire_at))

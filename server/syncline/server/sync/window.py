@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
+from syncline.server.sync.joined_intervals import JoinedIntervals
 from syncline.server.sync.paging import Page, PageEnd
 from syncline.storage.models import AckInterval, Position
 from syncline.storage.positions import is_acked
@@ -41,11 +42,12 @@ class AckWindow:
                 del self._written_at[next(iter(self._written_at))]
             self._written_at[page.ends[-1]] = max(items[-1].modified_at for items in page.items)
 
-    def taken(self, interval: AckInterval) -> list[int]:
-        """When the records of the live pages were written that this acknowledgement is of; each page is told once."""
+    def taken(self, intervals: Iterable[AckInterval]) -> list[int]:
+        """When the records of the live pages were written that these acknowledge; each page is told once."""
         if not self._written_at:
             return []
-        ends = [end for end in self._written_at if _covers(interval, end)]
+        joined = JoinedIntervals(intervals)
+        ends = [end for end in self._written_at if joined.covers(end.epoch, end.revision)]
         return [self._written_at.pop(end) for end in ends]
 
     def on_their_way(self) -> dict[int, int]:
@@ -59,10 +61,6 @@ class AckWindow:
         """Drop what the device has acknowledged, by its positions as they stand now."""
         by_epoch = {position.epoch: position for position in positions}
         self._in_flight = deque(ends for ends in self._in_flight if not all(_is_acked(end, by_epoch) for end in ends))
-
-
-def _covers(interval: AckInterval, end: PageEnd) -> bool:
-    return end.epoch == interval.epoch and interval.above < end.revision <= interval.through
 
 
 def _is_acked(end: PageEnd, by_epoch: dict[int, Position]) -> bool:

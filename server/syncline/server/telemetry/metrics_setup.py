@@ -12,7 +12,7 @@ import structlog
 from syncline.server.address import parse_address
 from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid
-from syncline.server.telemetry.variables import exporters_named, otlp_endpoint, require_grpc, telemetry_is_disabled
+from syncline.server.telemetry.variables import make_exporters, telemetry_is_disabled
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
@@ -44,7 +44,7 @@ def metering(settings: Settings, service: str) -> Iterator[None]:
     page = _page(settings.metrics_listen) if settings.metrics_listen else None
     running = None
     try:
-        readers = [_periodic(exporter) for exporter in _exporters()]
+        readers = [_periodic(_reporting(*made)) for made in make_exporters("METRICS", _otlp, _console)]
         if page is not None:
             readers.append(page.reader)
         if readers:
@@ -70,28 +70,16 @@ def _page(listen: str) -> MetricsPage:
     return MetricsPage(parse_address(listen, setting="metrics_listen"))
 
 
-def _exporters() -> list[MetricExporter]:
-    """Those that OTEL_METRICS_EXPORTER names."""
-    names = exporters_named("METRICS")
-    made: list[MetricExporter] = []
-    if "otlp" in names:
-        made.append(_otlp())
-    if "console" in names:
-        from opentelemetry.sdk.metrics.export import ConsoleMetricExporter  # noqa: PLC0415  see above
-
-        made.append(_reporting(ConsoleMetricExporter(), "the console"))
-    return made
-
-
 def _otlp() -> MetricExporter:
     from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415  see above
 
-    require_grpc("METRICS")
-    try:
-        exporter = OTLPMetricExporter()
-    except (ValueError, OSError) as error:
-        raise SettingsInvalid(f"OTEL_EXPORTER_OTLP_*: {error}") from error
-    return _reporting(exporter, otlp_endpoint("METRICS"))
+    return OTLPMetricExporter()
+
+
+def _console() -> MetricExporter:
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter  # noqa: PLC0415  see above
+
+    return ConsoleMetricExporter()
 
 
 def _reporting(exporter: MetricExporter, where: str) -> MetricExporter:

@@ -11,7 +11,9 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid
+from syncline.server.file_state import FileState, file_state
 
 _log = structlog.get_logger(__name__)
 
@@ -38,9 +40,23 @@ class CertificateFiles(NamedTuple):
             _certificates("tls_client_ca_file", self.client_ca, authorities)
         return grpc.ssl_server_certificate_configuration([(key, chain)], root_certificates=authorities)
 
-    def state(self) -> tuple[object, ...]:
-        """Something that is another once a file was changed or put in place of the old one."""
-        return tuple(_state_of(path) for path in self if path is not None)
+    def state(self) -> tuple[FileState | None, ...]:
+        """That of each file."""
+        return tuple(file_state(path) for path in self if path is not None)
+
+
+def certificate_files(settings: Settings) -> CertificateFiles | None:
+    """The files that the settings name; None: there is no TLS.
+
+    Raises:
+        SettingsInvalid: one of the settings is missing.
+    """
+    certificate, key, client_ca = settings.tls_certificate_file, settings.tls_key_file, settings.tls_client_ca_file
+    if not (certificate or key or client_ca):
+        return None
+    if not (certificate and key):
+        raise SettingsInvalid("tls_certificate_file and tls_key_file: TLS needs both")
+    return CertificateFiles(Path(certificate), Path(key), Path(client_ca) if client_ca else None)
 
 
 class CertificateReloader:
@@ -97,11 +113,3 @@ def _check_pair(key: bytes, chain: bytes, files: CertificateFiles) -> None:
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if public.public_bytes(*form) != first.public_key().public_bytes(*form):
         raise SettingsInvalid(f"tls_key_file: the key in {files.key} is not that of {files.certificate}")
-
-
-def _state_of(path: Path) -> object:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino

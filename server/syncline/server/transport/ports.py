@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import grpc
 import structlog
 
 from syncline.server.address import Address, is_loopback
 from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid
-from syncline.server.transport.certificate_files import CertificateFiles, CertificateReloader
+from syncline.server.transport.certificate_files import CertificateReloader, certificate_files
 
 _log = structlog.get_logger(__name__)
 
@@ -54,12 +52,9 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
     Raises:
         SettingsInvalid: one of the settings is missing, or a file cannot be used.
     """
-    certificate, key, client_ca = settings.tls_certificate_file, settings.tls_key_file, settings.tls_client_ca_file
-    if not (certificate or key or client_ca):
+    files = certificate_files(settings)
+    if files is None:
         return None
-    if not (certificate and key):
-        raise SettingsInvalid("tls_certificate_file and tls_key_file: TLS needs both")
-    files = CertificateFiles(Path(certificate), Path(key), Path(client_ca) if client_ca else None)
     reloader = CertificateReloader(files)
     return grpc.dynamic_ssl_server_credentials(
         reloader.first,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from syncline.data.changes import Operation, Verdict
 from syncline.server.convert_schema import POLICY_VALUES
+from syncline.server.convert_time import timestamp
 from syncline.server.errors import AnswersTooLarge
 from syncline.server.limits import ANSWERS_BYTES_MAX
 from syncline.server.upload.judging import frame_data
@@ -42,8 +41,6 @@ def upload_response(
 
 def conflict_message(conflict: Conflict) -> upload_pb2.Conflict:
     """An entry of the conflict log as the contract has it."""
-    decide_time = Timestamp()
-    decide_time.FromMicroseconds(conflict.decided_at)
     note = conflict.note
     return upload_pb2.Conflict(
         conflict_id=conflict.conflict_id,
@@ -59,7 +56,7 @@ def conflict_message(conflict: Conflict) -> upload_pb2.Conflict:
         server_data=note.server_data,
         result_data=note.result_data,
         revision=conflict.revision,
-        decide_time=decide_time,
+        decide_time=timestamp(conflict.decided_at),
     )
 
 

@@ -11,6 +11,7 @@ from opentelemetry import trace
 
 from syncline.data import telemetry
 from syncline.server.environment import Environment, now_us
+from syncline.server.identity.caller import current_caller
 from syncline.server.identity.visible import read_visible_schema
 from syncline.server.upload.answer_counts import count_answers
 from syncline.server.upload.answers import upload_response
@@ -19,7 +20,8 @@ from syncline.server.upload.judging import BatchJudge
 from syncline.server.upload.refusals import refusal
 from syncline.server.upload.type_rules import RulesCache
 from syncline.storage.contract.uploads import Judge
-from syncline.storage.errors import InvalidValue, LimitReached, ObjectTypeNotFound, StoreError
+from syncline.storage.device_access import check_access
+from syncline.storage.errors import InvalidValue, LimitReached, ObjectTypeNotFound, StoreError, StreamSuperseded
 from syncline.storage.upload_models import Change, UploadBatch, UploadOutcome
 from syncline.storage.upload_plan import units
 from syncline.v1 import upload_pb2
@@ -74,6 +76,19 @@ class StreamDecider:
         """Make the stream the device's newest one."""
         self._env.store.open_upload(self._env.account_id, self._device_uuid, stream_id=self._stream_id)
 
+    def check(self) -> None:
+        """Look whether the stream may go on, though no message comes.
+
+        Raises:
+            StreamSuperseded: it is not the device's newest one.
+            DeviceDisabled, DeviceWiped, DeviceNotFound: somebody decided so meanwhile.
+        """
+        store, account_id = self._env.store, self._env.account_id
+        device = store.get_device(account_id, self._device_uuid)
+        check_access(account_id, device, store.get_head(account_id), uploads=True)
+        if device.upload_stream_id != self._stream_id:
+            raise StreamSuperseded("a newer upload stream of the device took over")
+
     def read(self, request: upload_pb2.UploadRequest) -> ReadMessage:
         """Read the stream's next message, be it while the one before is written.
 
@@ -87,7 +102,7 @@ class StreamDecider:
         if request.changes:
             self._last_seq = request.changes[-1].change_seq
         now = now_us()
-        rules = self._rules.rules(read_visible_schema(self._env))
+        rules = self._rules.rules(current_caller(), read_visible_schema(self._env))
         read = read_changes(request.changes, rules, now=now)
         limits, account_id = self._env.stored_limits, self._env.account_id
         full = bool(read.inserts) and limits.is_full(account_id)

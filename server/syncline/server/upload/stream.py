@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from syncline.server.drain import Drain
 from syncline.server.environment import Environment
-from syncline.server.upload.deciding import StreamDecider
+from syncline.server.upload.deciding import ReadMessage, StreamDecider
 from syncline.server.upload.type_rules import RulesCache
 from syncline.storage.identity import random_id
 from syncline.v1 import upload_pb2
@@ -25,6 +26,7 @@ async def upload(
     Raises:
         InvalidRequest: a message breaks a rule.
         StreamSuperseded: a newer stream of the device was opened.
+        DeviceDisabled, DeviceWiped, DeviceNotFound: somebody decided so meanwhile.
         StoreEpochChanged, StaleDevice, ResyncRequired: the device may not upload as things are.
         SeqReused, SeqSettled: the change after the last answer cannot go under its number.
         AnswersTooLarge: the answers did not fit; a repeat of the rest gets them.
@@ -35,7 +37,7 @@ async def upload(
     await env.threads.run(decider.open)
     messages = _Messages(requests, lambda request: env.threads.run(decider.read, request), env.drain)
     try:
-        while (message := await messages.next()) is not None:
+        while (message := await _next(env, decider, messages)) is not None:
             decided = await env.threads.run(decider.decide, message, messages.read_on)
             del message  # an idle stream would hold its last message
             if decided.written:
@@ -47,6 +49,14 @@ async def upload(
             del decided
     finally:
         await messages.close()
+
+
+async def _next(env: Environment, decider: StreamDecider, messages: _Messages[ReadMessage]) -> ReadMessage | None:
+    """The next message; None: there are no more. While none comes, the stream asks whether it may go on."""
+    recheck_seconds = env.settings.recheck_seconds
+    while not await messages.has_come(recheck_seconds * random.uniform(0.5, 1.5)):  # noqa: S311 jitter
+        await env.threads.run(decider.check)
+    return await messages.next()
 
 
 class _Messages(Generic[T]):
@@ -71,9 +81,15 @@ class _Messages(Generic[T]):
         self._draining = asyncio.create_task(drain.wait())
         self._coming = asyncio.create_task(self._take())
 
+    async def has_come(self, within_seconds: float | None = None) -> bool:
+        """Wait until `next` has something to say, but no longer than this; has it?"""
+        waits_for = (self._coming, self._draining)
+        done, _ = await asyncio.wait(waits_for, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
+
     async def next(self) -> T | None:
         """The next message; None: there are no more. Raises `Draining` once the server is stopping."""
-        await asyncio.wait((self._coming, self._draining), return_when=asyncio.FIRST_COMPLETED)
+        await self.has_come()
         self._drain.check()
         message = await self._coming
         if message is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any, Final
 
 import orjson
@@ -10,14 +10,18 @@ import orjson
 from syncline.data.canonical import canonical_bytes, canonical_text, parse_object
 from syncline.data.changes import Edit
 from syncline.data.errors import DataError
-from syncline.data.fields import check_record, check_value, is_date, is_decimal, is_timestamp
+from syncline.data.fields import check_record, check_value
 from syncline.data.keys import KeyRule
-from syncline.data.limits import INTEGER_MAX, RECORD_BYTES_MAX
-from syncline.data.numbers import EXACT_BELOW
+from syncline.data.limits import RECORD_BYTES_MAX
 from syncline.data.parsing import parse_value
-from syncline.data.schema import Field, FieldType, ObjectType, Schema
+from syncline.data.schema import ObjectType, Schema
+from syncline.server.identity.caller import Caller
+from syncline.server.plain_fields import plain_rules
+from syncline.server.recently_used import RecentlyUsed
 from syncline.server.upload.refusals import ChangeRefused, invalid, invalid_data
 from syncline.v1 import upload_pb2
+
+SCHEMAS_KEPT_MAX: Final = 100
 
 
 class SchemaRules:
@@ -37,16 +41,21 @@ class SchemaRules:
 
 
 class RulesCache:
-    """Keeps the rules of the newest schema. From any thread."""
+    """Keeps the rules of those schemas that were asked for last. From any thread."""
 
     def __init__(self) -> None:
-        self._rules = SchemaRules(Schema())
+        self._rules = RecentlyUsed[tuple[str, frozenset[str] | None], SchemaRules](SCHEMAS_KEPT_MAX)
+        """By account, and by the scopes that a caller sees of its schema."""
+        self._lock = Lock()
 
-    def rules(self, schema: Schema) -> SchemaRules:
-        """The rules of this schema."""
-        rules = self._rules
-        if rules.schema != schema:
-            rules = self._rules = SchemaRules(schema)
+    def rules(self, caller: Caller, schema: Schema) -> SchemaRules:
+        """The rules of this schema, as it is for the caller."""
+        seen = (caller.account_id, caller.scopes)
+        with self._lock:
+            rules = self._rules.get(seen)
+            if rules is None or rules.schema != schema:
+                rules = SchemaRules(schema)
+                self._rules.put(seen, rules)
         return rules
 
 
@@ -56,7 +65,7 @@ class TypeRules:
     def __init__(self, kind: ObjectType) -> None:
         self.kind = kind
         self._fields = {field.name: field for field in kind.fields}
-        self._plain = {field.name: plain_rule(field) for field in kind.fields}
+        self._plain = plain_rules(kind)
         self._required = tuple(field.name for field in kind.fields if field.required)
         self._keys = KeyRule(kind) if kind.primary_key else None
 
@@ -163,39 +172,3 @@ def canonical_value(data: bytes, name: str) -> tuple[str, Any]:
     if text.encode() != data:
         raise invalid("is not in canonical form", name)
     return text, value
-
-
-PlainRule = tuple[type | None, Callable[[Any], bool] | None]
-"""The type of a value, and what else it has to be; None: anything."""
-
-
-def plain_rule(field: Field) -> PlainRule:
-    """When a value fits the field and orjson spells it canonically; no more than a hint if it is not so."""
-    kind, check = _PLAIN[field.type]
-    most = field.max_length
-    if not most:
-        return kind, check
-    if check is None:
-        return kind, lambda value: len(value) <= most
-    return kind, lambda value: len(value) <= most and check(value)
-
-
-def _is_plain_number(value: Any) -> bool:
-    if type(value) is float:
-        return _SHORT_ABOVE <= abs(value) < EXACT_BELOW and not value.is_integer()
-    return type(value) is int and value <= INTEGER_MAX
-
-
-_SHORT_ABOVE: Final = 1e-4
-"""From here up to 2^53, orjson spells a double that is not whole as canonical data does."""
-
-_PLAIN: Final[Mapping[FieldType, PlainRule]] = {
-    FieldType.STRING: (str, None),
-    FieldType.INTEGER: (int, lambda value: value <= INTEGER_MAX),
-    FieldType.NUMBER: (None, _is_plain_number),
-    FieldType.DECIMAL: (str, is_decimal),
-    FieldType.BOOLEAN: (bool, None),
-    FieldType.DATE: (str, is_date),
-    FieldType.TIMESTAMP: (str, is_timestamp),
-    FieldType.JSON: (str, None),
-}

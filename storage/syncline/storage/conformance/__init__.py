@@ -45,6 +45,7 @@ THEMES = (
     "numbers",
     "payloads",
     "isolation",
+    "account_walls",
     "concurrency",
     "atomicity",
     "checkpoints",

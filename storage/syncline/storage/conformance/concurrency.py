@@ -157,6 +157,16 @@ class ConcurrencyConformance:
         assert len(set(together(*[register] * 6))) == 1
         assert len(other.store.list_grants(other.account_id, device_uuid)) == 1
 
+    def test_of_a_bucket_that_was_taken_away_no_position_is_left(self, tenant: Tenant) -> None:
+        """A session that opens meanwhile must not bring it back: it would hold up what is never read again."""
+        for _ in range(10):
+            device_uuid = tenant.register("", "north")
+            revoke = partial(tenant.store.revoke_buckets, tenant.account_id, device_uuid, ["north"])
+            start = partial(tenant.open, device_uuid, full_resync=True)
+            together(start, start, revoke, start, start)
+            positions = tenant.store.list_positions(tenant.account_id, device_uuid)
+            assert {position.feed.bucket for position in positions} <= {""}
+
     def test_one_of_many_schema_writers_wins(self, tenant: Tenant) -> None:
         schema = tenant.store.read_schema(tenant.account_id)
 

@@ -8,6 +8,7 @@ import pytest
 
 from syncline.storage.conformance.tenant import HOUR, MEDIA, NOTES, NOW, SECOND, Tenant, numbered, record
 from syncline.storage.errors import (
+    DeviceNotFound,
     FetchRaced,
     ScopeNotFound,
     SessionExpired,
@@ -108,6 +109,15 @@ class SessionConformance:
         for name in (session.session_id, "", "nothing", uuid4().hex):
             with pytest.raises(SessionNotFound):
                 tenant.store.get_session(tenant.account_id, other, name, now=NOW, expire_at=NOW + HOUR)
+
+    def test_a_device_that_is_not_there_has_no_session(self, tenant: Tenant) -> None:
+        session = tenant.session(tenant.register(), always=True)
+        this = (tenant.account_id, uuid4(), session.session_id)
+        progress = FetchProgress(pages=1, cursors={}, redelivered_after=None)
+        with pytest.raises(DeviceNotFound):
+            tenant.store.get_session(*this, now=NOW, expire_at=NOW + HOUR)
+        with pytest.raises(DeviceNotFound):
+            tenant.store.advance_fetch(*this, expected_pages=0, progress=progress)
 
     def test_an_unknown_scope_is_an_error(self, tenant: Tenant) -> None:
         with pytest.raises(ScopeNotFound) as caught:

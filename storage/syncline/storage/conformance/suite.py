@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.storage.conformance.account_walls import AccountWallConformance
 from syncline.storage.conformance.accounts import AccountConformance
 from syncline.storage.conformance.acknowledgements import AcknowledgementConformance
 from syncline.storage.conformance.api_keys import ApiKeyConformance
@@ -67,6 +68,7 @@ class StoreConformance(
     NumberConformance,
     PayloadConformance,
     IsolationConformance,
+    AccountWallConformance,
     ConcurrencyConformance,
     AtomicityConformance,
     CheckpointConformance,

@@ -39,6 +39,7 @@ class QueueStore(Protocol):
         """The session, its end moved on to `expire_at` (that need not be written more than once a minute).
 
         Raises:
+            DeviceNotFound: never registered.
             SessionNotFound: no such session, or another device's.
             SessionExpired: it ended before `now`.
         """
@@ -84,5 +85,7 @@ class QueueStore(Protocol):
         """Note that FetchQueue gave out a page.
 
         Raises:
+            DeviceNotFound: never registered.
+            SessionNotFound: no such session, or another device's.
             FetchRaced: the session's page count is not `expected_pages`.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from syncline.storage.audit_models import Act
 from syncline.storage.models import RecordWrite
 from syncline.storage.request_models import (
     BatchResult,
@@ -43,7 +44,7 @@ class RowWriter(Protocol):
 class SyncRequestStore(Protocol):
     """Sync requests as those see them who ask for them."""
 
-    def create_request(self, account_id: str, new: NewRequest, *, now: int) -> SyncRequest:
+    def create_request(self, account_id: str, new: NewRequest, *, now: int, act: Act | None = None) -> SyncRequest:
         """Make a request: CONNECTOR if it is due, else READY; a parent-to-be is made by its first batch.
 
         A batch (`parent_id` set) makes its parent if that is not there: a READY request of the same operation,
@@ -53,7 +54,8 @@ class SyncRequestStore(Protocol):
         workers to sweep what none of them saw, and ends with that. Its progress is the sum of theirs and of what it
         swept. A transaction that touches a batch and its parent locks the parent first.
 
-        With an `idempotency_key` that is known, answers the request that was made under it.
+        With an `idempotency_key` that is known, answers the request that was made under it. The act is kept if the
+        request is new.
 
         Raises:
             EnrollmentNotFound: no such enrollment, or it is disabled.
@@ -83,11 +85,13 @@ class SyncRequestStore(Protocol):
     def count_types(self, account_id: str, request_id: str) -> dict[str, TypeCounts]:
         """What came of each object type's rows; of a parent, its batches' included. Or `RequestNotFound`."""
 
-    def cancel_request(self, account_id: str, request_id: str, *, by: str, now: int) -> SyncRequest:
+    def cancel_request(
+        self, account_id: str, request_id: str, *, by: str, now: int, act: Act | None = None
+    ) -> SyncRequest:
         """Cancel: READY and CONNECTOR end at once, IN_PROGRESS is marked for its worker to end.
 
         A parent that waits ends at once, its batches are cancelled, and none can be added. What has been cancelled
-        already stays as it is.
+        already stays as it is, and its act is not kept.
 
         Raises:
             RequestNotFound: no such request.

@@ -10,7 +10,7 @@ from syncline.storage.audit_models import Act
 from syncline.storage.device_access import check_access
 from syncline.storage.errors import LimitReached, ResyncRequired
 from syncline.storage.identity import item_digest
-from syncline.storage.limits import GAPS_MAX, REJECTIONS_MAX, check_texts
+from syncline.storage.limits import GAPS_MAX, REJECTIONS_MAX, check_act, check_texts
 from syncline.storage.memory.rejections import granted_rows, keep_refusal, list_rejections
 from syncline.storage.memory.state import AccountState, DeviceRow, ItemName, MemoryState, RejectionRow
 from syncline.storage.models import (
@@ -77,6 +77,7 @@ class MemoryAcknowledgements(MemoryState):
         self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]], *, act: Act | None = None
     ) -> int:
         """See `AcknowledgementStore.put_back`."""
+        check_act(act)
         for item in items:
             check_texts("items", item)
         with self._transaction(account_id) as account:

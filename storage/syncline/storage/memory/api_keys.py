@@ -7,7 +7,7 @@ from dataclasses import replace
 from syncline.storage.api_key_models import USE_INTERVAL_US, ApiKey, check_api_key
 from syncline.storage.audit_models import Act
 from syncline.storage.errors import ApiKeyNotFound, ApiKeyTaken
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_act, check_text
 from syncline.storage.memory.state import MemoryState
 
 
@@ -17,6 +17,7 @@ class MemoryApiKeys(MemoryState):
     def create_api_key(self, account_id: str, key: ApiKey, *, act: Act | None = None) -> None:
         """See `ApiKeyStore.create_api_key`."""
         check_api_key(key)
+        check_act(act)
         with self._transaction(account_id) as account:
             if any(key.prefix in other.api_keys for other in self._accounts.values()):
                 raise ApiKeyTaken(f"there is an API key {key.prefix} already")
@@ -31,6 +32,7 @@ class MemoryApiKeys(MemoryState):
     def revoke_api_key(self, account_id: str, prefix: str, *, now: int, act: Act | None = None) -> ApiKey:
         """See `ApiKeyStore.revoke_api_key`."""
         check_text("prefix", prefix)
+        check_act(act)
         with self._transaction(account_id) as account:
             key = account.api_keys.get(prefix)
             if key is None:

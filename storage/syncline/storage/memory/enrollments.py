@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncline.storage.audit_models import Act
 from syncline.storage.errors import EnrollmentBusy, EnrollmentChanged, NameTaken
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_act, check_text
 from syncline.storage.memory.state import MemoryState
 from syncline.storage.request_models import Enrollment
 from syncline.storage.request_moves import check_enrollment, replaced
@@ -18,6 +18,7 @@ class MemoryEnrollments(MemoryState):
     ) -> Enrollment:
         """See `EnrollmentStore.put_enrollment`."""
         check_enrollment(enrollment)
+        check_act(act)
         with self._transaction(account_id) as account:
             kept = enrollment
             if expected_modified_at is not None:
@@ -47,6 +48,7 @@ class MemoryEnrollments(MemoryState):
 
     def remove_enrollment(self, account_id: str, enrollment_id: str, *, act: Act | None = None) -> None:
         """See `EnrollmentStore.remove_enrollment`."""
+        check_act(act)
         check_text("enrollment_id", enrollment_id)
         with self._transaction(account_id) as account:
             account.enrollment(enrollment_id)

@@ -189,6 +189,7 @@ def _start_session(
 
 def _session_row(account: AccountState, device_uuid: UUID, session_id: str) -> SessionRow:
     """The device's session."""
+    account.device(device_uuid)
     row = account.sessions.get(session_id)
     if row is None or row.session.device_uuid != device_uuid:
         raise SessionNotFound(f"the device has no session {session_id!r}")

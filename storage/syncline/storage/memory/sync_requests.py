@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import EnrollmentNotFound, RequestIdReused
-from syncline.storage.limits import check_text, check_texts
+from syncline.storage.limits import check_act, check_text, check_texts
 from syncline.storage.memory.filtering import select
 from syncline.storage.memory.state import AccountState, MemoryState, RequestRow
 from syncline.storage.request_models import (
@@ -35,9 +36,10 @@ from syncline.storage.row_plan import added_counts
 class MemorySyncRequests(MemoryState):
     """`SyncRequestStore`."""
 
-    def create_request(self, account_id: str, new: NewRequest, *, now: int) -> SyncRequest:
+    def create_request(self, account_id: str, new: NewRequest, *, now: int, act: Act | None = None) -> SyncRequest:
         """See `SyncRequestStore.create_request`."""
         check_new(new)
+        check_act(act)
         with self._transaction(account_id) as account:
             for row in account.requests.values():
                 if new.idempotency_key and row.new is not None and row.new.idempotency_key == new.idempotency_key:
@@ -55,6 +57,7 @@ class MemorySyncRequests(MemoryState):
             row = account.requests[new.request_id] = RequestRow(
                 made(new, now=now), replace(new, payload=tuple(new.payload))
             )
+            account.note_act(act)
             return shown(account, row)
 
     def get_request(self, account_id: str, request_id: str) -> SyncRequest:
@@ -92,13 +95,18 @@ class MemorySyncRequests(MemoryState):
                 total = added_counts(total, batch.counts)
             return total
 
-    def cancel_request(self, account_id: str, request_id: str, *, by: str, now: int) -> SyncRequest:
+    def cancel_request(
+        self, account_id: str, request_id: str, *, by: str, now: int, act: Act | None = None
+    ) -> SyncRequest:
         """See `SyncRequestStore.cancel_request`."""
         check_text("request_id", request_id)
         check_text("modified_by", by)
+        check_act(act)
         with self._transaction(account_id) as account:
             row = account.request(request_id)
-            row.request = cancelled(row.request, by=by, now=now)
+            before, row.request = row.request, cancelled(row.request, by=by, now=now)
+            if row.request is not before:
+                account.note_act(act)
             for batch in account.batches(request_id):
                 if not batch.request.status.is_final:
                     batch.request = cancelled(batch.request, by=by, now=now)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from syncline.storage.contract import RowWriter
-from syncline.storage.errors import LeaseLost
+from syncline.storage.errors import AccountNotFound, LeaseLost
 from syncline.storage.identity import random_id
 from syncline.storage.limits import check_text, check_texts
 from syncline.storage.memory.records import write_record
@@ -58,6 +58,8 @@ class MemoryWorking(MemoryState):
         """See `WorkStore.claim_request`."""
         check_texts("worker", (worker, external_of or ""))
         with self._lock:
+            if external_of is not None and external_of not in self._accounts:
+                raise AccountNotFound(external_of)
             waiting = [
                 (row.request.due_at, row.request.request_id, account_id)
                 for account_id, account in self._accounts.items()

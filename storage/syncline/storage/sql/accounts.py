@@ -6,8 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from syncline.storage.audit_models import Act
 from syncline.storage.identity import random_id
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_act, check_text
 from syncline.storage.models import DeviceState, Head
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.tables import account, account_head, device, device_position
@@ -29,10 +30,11 @@ _FORGET_POSITIONS = delete(device_position).where(device_position.c.account_id =
 class SqlAccounts(SqlBase):
     """`AccountStore`."""
 
-    def create_account(self, account_id: str) -> Head:
+    def create_account(self, account_id: str, *, act: Act | None = None) -> Head:
         """See `AccountStore.create_account`."""
         check_text("account_id", account_id)
-        return self._database.write(lambda connection: self._create_account(connection, account_id))
+        check_act(act)
+        return self._database.write(lambda connection: self._create_account(connection, account_id, act))
 
     def list_accounts(self, *, limit: int | None = None) -> list[str]:
         """See `AccountStore.list_accounts`."""
@@ -44,22 +46,23 @@ class SqlAccounts(SqlBase):
         """See `AccountStore.get_head`."""
         return self._database.read(lambda connection: self._head(connection, account_id))
 
-    def renew_store_epoch(self, account_id: str) -> Head:
+    def renew_store_epoch(self, account_id: str, *, act: Act | None = None) -> Head:
         """See `AccountStore.renew_store_epoch`."""
-        return self._database.write(lambda connection: self._renew_store_epoch(connection, account_id))
+        check_act(act)
+        return self._database.write(lambda connection: self._renew_store_epoch(connection, account_id, act))
 
-    def _create_account(self, connection: Connection, account_id: str) -> Head:
-        rows = {
-            account: {"account_id": account_id, "schema_version": 0},
-            account_head: {"account_id": account_id, "head_revision": 0, "store_epoch": random_id()},
-        }
-        for table, row in rows.items():
-            self._database.insert_new(connection, table, [row])
+    def _create_account(self, connection: Connection, account_id: str, act: Act | None) -> Head:
+        row = {"account_id": account_id, "schema_version": 0}
+        if self._database.insert_if_new(connection, account, row):
+            head = {"account_id": account_id, "head_revision": 0, "store_epoch": random_id()}
+            self._database.insert_new(connection, account_head, [head])
+            self._note_act(connection, account_id, act)
         return self._head(connection, account_id)
 
-    def _renew_store_epoch(self, connection: Connection, account_id: str) -> Head:
+    def _renew_store_epoch(self, connection: Connection, account_id: str, act: Act | None) -> Head:
         self._take_revisions(connection, account_id, 0)
         connection.execute(_RENEW_EPOCH, {"of_account": account_id, "new_epoch": random_id()})
         connection.execute(_EXPIRE_ALL, {"of_account": account_id})
         connection.execute(_FORGET_POSITIONS, {"of_account": account_id})
+        self._note_act(connection, account_id, act)
         return self._head(connection, account_id)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, update
 
 from syncline.storage.device_access import check_access
 from syncline.storage.errors import LimitReached, ResyncRequired
-from syncline.storage.limits import GAPS_MAX, REJECTIONS_MAX, check_texts
+from syncline.storage.limits import CONTACT_INTERVAL_US, GAPS_MAX, REJECTIONS_MAX, check_texts
 from syncline.storage.models import (
     AckInterval,
     AckOutcome,
@@ -22,7 +22,6 @@ from syncline.storage.models import (
 )
 from syncline.storage.positions import close_gaps
 from syncline.storage.sql.ack_call import AckCall
-from syncline.storage.sql.base import CONTACT_INTERVAL_US
 from syncline.storage.sql.devices import SqlDevices
 from syncline.storage.sql.feeds import SqlFeeds
 from syncline.storage.sql.positions import SqlPositions

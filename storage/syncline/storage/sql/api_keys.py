@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, select, update
 from syncline.storage.api_key_models import USE_INTERVAL_US, ApiKey, check_api_key
 from syncline.storage.audit_models import Act
 from syncline.storage.errors import ApiKeyNotFound, ApiKeyTaken
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_act, check_text
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.tables import api_key
 
@@ -35,6 +35,7 @@ class SqlApiKeys(SqlBase):
     def create_api_key(self, account_id: str, key: ApiKey, *, act: Act | None = None) -> None:
         """See `ApiKeyStore.create_api_key`."""
         check_api_key(key)
+        check_act(act)
 
         def work(connection: Connection) -> None:
             self._head(connection, account_id)
@@ -56,6 +57,7 @@ class SqlApiKeys(SqlBase):
     def revoke_api_key(self, account_id: str, prefix: str, *, now: int, act: Act | None = None) -> ApiKey:
         """See `ApiKeyStore.revoke_api_key`."""
         check_text("prefix", prefix)
+        check_act(act)
 
         def work(connection: Connection) -> ApiKey:
             self._head(connection, account_id)

@@ -16,9 +16,6 @@ from syncline.storage.models import Device, DeviceAccess, DeviceState, Head
 from syncline.storage.sql.database import Database
 from syncline.storage.sql.tables import account_head, audit_entry, device
 
-CONTACT_INTERVAL_US = 60_000_000
-"""Contact, and the end of a session, are not written more often than this."""
-
 _ACCOUNT = account_head.c.account_id == bindparam("of_account")
 _HEAD = select(account_head.c.head_revision, account_head.c.store_epoch).where(_ACCOUNT)
 _TAKE_REVISIONS = (

@@ -26,6 +26,8 @@ _RETRIES = counter(metrics.STORE_RETRIES)
 
 _PAUSES_S = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """How long to wait at most before each further try; what then still fails, fails."""
+_PATIENCE_S = 10.0
+"""What fails after so long is not tried again: the database has waited for its lock itself, and others wait behind."""
 
 
 class SourceChanges(NamedTuple):
@@ -146,12 +148,13 @@ class Database(ABC):
         """Insert or replace rows of `record_source` as fast as the database can; `SOURCE_COLUMNS` has the tuples."""
 
     def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        began = time.monotonic()
         with our_errors(self._driver_error):
             for pause_s in _PAUSES_S:
                 try:
                     return _attempt(engine, work)
                 except (DBAPIError, self._driver_error) as fault:
-                    if not is_passing(fault):
+                    if not is_passing(fault) or time.monotonic() - began >= _PATIENCE_S:
                         raise
                     _RETRIES.add(1, {telemetry.ERROR_TYPE: fault_name(fault)})
                 time.sleep(random.uniform(0, pause_s))  # noqa: S311 - so that those that collided do not meet again

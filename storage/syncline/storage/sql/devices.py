@@ -30,6 +30,9 @@ _PAGE_AFTER = _PAGE.where(device.c.device_uuid > bindparam("after"))
 _GRANTS = select(device_bucket.c.bucket, device_bucket.c.grant_id).where(
     device_bucket.c.account_id == bindparam("of_account"), device_bucket.c.device_uuid == bindparam("of_device")
 )
+# Whoever opens a queue waits for the device's row with the snapshot taken. A row that has changed meanwhile makes it
+# begin anew; else it would store positions of a bucket that is gone.
+_CHANGE_NOTHING = update(device).where(*_THIS).values(stream_id=device.c.stream_id)
 _REVOKE = [
     delete(table).where(
         table.c.account_id == bindparam("of_account"),
@@ -91,9 +94,10 @@ class SqlDevices(SqlBase):
 
         def work(connection: Connection) -> None:
             self._device_at_head(connection, account_id, device_uuid, lock=True)
-            gone = as_json_keys(buckets)
+            this = {"of_account": account_id, "of_device": device_uuid}
+            connection.execute(_CHANGE_NOTHING, this)
             for statement in _REVOKE:
-                connection.execute(statement, {"of_account": account_id, "of_device": device_uuid, "buckets": gone})
+                connection.execute(statement, {**this, "buckets": as_json_keys(buckets)})
 
         self._database.write(work)
 
@@ -153,6 +157,7 @@ class SqlDevices(SqlBase):
 
     def _update_device(self, account_id: str, device_uuid: UUID, statement: Update, **values: int) -> None:
         """Update the device's row, or raise `DeviceNotFound`."""
+        check_text("account_id", account_id)
 
         def work(connection: Connection) -> None:
             parameters = {"of_account": account_id, "of_device": device_uuid, **values}

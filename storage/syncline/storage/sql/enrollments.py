@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, exists
 
 from syncline.storage.audit_models import Act
 from syncline.storage.errors import EnrollmentBusy, EnrollmentChanged, EnrollmentNotFound, NameTaken
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_act, check_text
 from syncline.storage.request_models import Enrollment, Operation, Schedule, SyncRequest
 from syncline.storage.request_moves import check_enrollment, moved_on, replaced
 from syncline.storage.request_states import RequestStatus
@@ -55,6 +55,7 @@ class SqlEnrollments(SqlBase):
     ) -> Enrollment:
         """See `EnrollmentStore.put_enrollment`."""
         check_enrollment(enrollment)
+        check_act(act)
 
         def work(connection: Connection) -> Enrollment:
             self._head(connection, account_id)
@@ -91,6 +92,7 @@ class SqlEnrollments(SqlBase):
     def remove_enrollment(self, account_id: str, enrollment_id: str, *, act: Act | None = None) -> None:
         """See `EnrollmentStore.remove_enrollment`."""
         check_text("enrollment_id", enrollment_id)
+        check_act(act)
 
         def work(connection: Connection) -> None:
             self._head(connection, account_id)

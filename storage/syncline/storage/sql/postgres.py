@@ -204,6 +204,10 @@ _UPSERT_SOURCES = _upsert_sources()
 
 def _psycopg_url(url: str) -> URL:
     try:
-        return make_url(url).set(drivername="postgresql+psycopg")
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         raise InvalidValue("url", "not a URL; write postgresql://user:password@host/database") from None
+    if "@" in (parsed.host or ""):
+        # Errors of the connection tell the host: here, with the end of the password.
+        raise InvalidValue("url", "there is an @ too many; in a password, write it %40")
+    return parsed

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, update
 
 from syncline.storage.device_access import check_access
 from syncline.storage.errors import LimitReached, ScopeNotFound
-from syncline.storage.limits import COUNT_MAX, REJECTIONS_MAX, check_request
+from syncline.storage.limits import CONTACT_INTERVAL_US, COUNT_MAX, REJECTIONS_MAX, check_request
 from syncline.storage.models import (
     Device,
     DeviceState,
@@ -24,7 +24,6 @@ from syncline.storage.models import (
     SessionFeed,
 )
 from syncline.storage.positions import resolve
-from syncline.storage.sql.base import CONTACT_INTERVAL_US
 from syncline.storage.sql.devices import SqlDevices
 from syncline.storage.sql.feeds import SqlFeeds
 from syncline.storage.sql.positions import SqlPositions

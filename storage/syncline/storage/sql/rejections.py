@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from syncline.storage.audit_models import Act
-from syncline.storage.limits import check_texts
+from syncline.storage.limits import check_act, check_texts
 from syncline.storage.models import Feed, Refusal, Rejection
 from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.json_rows import as_json_keys, as_json_rows, one_of_keys, one_of_rows
@@ -108,6 +108,7 @@ class SqlRejections(SqlBase):
         self, account_id: str, device_uuid: UUID, items: Sequence[tuple[str, str]], *, act: Act | None = None
     ) -> int:
         """See `AcknowledgementStore.put_back`."""
+        check_act(act)
         for item in items:
             check_texts("items", item)
 

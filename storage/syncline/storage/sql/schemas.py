@@ -12,7 +12,7 @@ from syncline.data.schema import Schema
 from syncline.data.schema_document import object_type_from_document, object_type_to_document
 from syncline.storage.audit_models import Act
 from syncline.storage.errors import SchemaChanged
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_act, check_text
 from syncline.storage.models import Feed
 from syncline.storage.sql.departing import SqlDeparting
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys
@@ -62,6 +62,7 @@ class SqlSchemas(SqlDeparting):
 
     def write_schema(self, account_id: str, schema: Schema, *, expected_version: int, act: Act | None = None) -> Schema:
         """See `SchemaStore.write_schema`."""
+        check_act(act)
         for kind in schema.object_types:
             check_text("object_type", kind.name)
             check_text("scope", kind.scope)

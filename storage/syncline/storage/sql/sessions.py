@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from syncline.storage.errors import FetchRaced, SessionExpired, SessionNotFound
-from syncline.storage.limits import check_text
+from syncline.storage.limits import CONTACT_INTERVAL_US, check_texts
 from syncline.storage.models import FetchProgress, Session
-from syncline.storage.sql.base import CONTACT_INTERVAL_US, SqlBase
+from syncline.storage.sql.base import SqlBase
 from syncline.storage.sql.packing import pack_cursors, pack_session_feeds, unpack_cursors, unpack_session_feeds
 from syncline.storage.sql.tables import session
 
@@ -41,7 +41,7 @@ class SqlSessions(SqlBase):
 
     def get_session(self, account_id: str, device_uuid: UUID, session_id: str, *, now: int, expire_at: int) -> Session:
         """See `QueueStore.get_session`."""
-        check_text("session_id", session_id)
+        check_texts("session_id", (account_id, session_id))
         names = {"of_account": account_id, "of_session": session_id, "of_device": device_uuid}
         found = self._database.read(lambda connection: self._session(connection, account_id, device_uuid, session_id))
         if found.expire_at < now:
@@ -54,7 +54,7 @@ class SqlSessions(SqlBase):
         self, account_id: str, device_uuid: UUID, session_id: str, *, expected_pages: int, progress: FetchProgress
     ) -> None:
         """See `QueueStore.advance_fetch`."""
-        check_text("session_id", session_id)
+        check_texts("session_id", (account_id, session_id))
         redelivered_type, redelivered_key = progress.redelivered_after or (None, None)
         values = {
             "of_account": account_id,

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from sqlalchemy import BindParameter, Connection, bindparam, exists, select
 
+from syncline.storage.audit_models import Act
 from syncline.storage.errors import RequestIdReused
-from syncline.storage.limits import check_text
+from syncline.storage.limits import check_act, check_text
 from syncline.storage.request_models import NewRequest, SyncRequest
 from syncline.storage.request_moves import (
     cancelled,
@@ -34,18 +35,22 @@ _BATCHES_LOCKED = select(sync_request).where(*_OF_PARENT).order_by(sync_request.
 class SqlSyncRequests(SqlEnrollments, SqlPayloads, SqlRequestRows):
     """The writing half of `SyncRequestStore`."""
 
-    def create_request(self, account_id: str, new: NewRequest, *, now: int) -> SyncRequest:
+    def create_request(self, account_id: str, new: NewRequest, *, now: int, act: Act | None = None) -> SyncRequest:
         """See `SyncRequestStore.create_request`."""
         check_new(new)
         check_text("enrollment_id", new.enrollment_id or "")
         check_text("retry_of", new.retry_of or "")
         check_text("payload_kind", new.payload_kind)
-        return self._database.write(lambda connection: self._create_request(connection, account_id, new, now))
+        check_act(act)
+        return self._database.write(lambda connection: self._create_request(connection, account_id, new, now, act))
 
-    def cancel_request(self, account_id: str, request_id: str, *, by: str, now: int) -> SyncRequest:
+    def cancel_request(
+        self, account_id: str, request_id: str, *, by: str, now: int, act: Act | None = None
+    ) -> SyncRequest:
         """See `SyncRequestStore.cancel_request`."""
         check_text("request_id", request_id)
         check_text("modified_by", by)
+        check_act(act)
 
         def work(connection: Connection) -> SyncRequest:
             self._head(connection, account_id)
@@ -54,6 +59,7 @@ class SqlSyncRequests(SqlEnrollments, SqlPayloads, SqlRequestRows):
             after = cancelled(before, by=by, now=now)
             if after is before:
                 return before
+            self._note_act(connection, account_id, act)
             self._store_request(connection, account_id, replace(family.stored, request=after))
             if before.is_parent:
                 self._cancel_batches(connection, account_id, request_id, by=by, now=now)
@@ -63,7 +69,9 @@ class SqlSyncRequests(SqlEnrollments, SqlPayloads, SqlRequestRows):
 
         return self._database.write(work)
 
-    def _create_request(self, connection: Connection, account_id: str, new: NewRequest, now: int) -> SyncRequest:
+    def _create_request(
+        self, connection: Connection, account_id: str, new: NewRequest, now: int, act: Act | None
+    ) -> SyncRequest:
         self._head(connection, account_id)
         known = self._made_before(connection, account_id, new)
         if known is not None:
@@ -89,6 +97,7 @@ class SqlSyncRequests(SqlEnrollments, SqlPayloads, SqlRequestRows):
                 raise RequestIdReused(f"there is a sync request {new.request_id} already")
             return known
         self._insert_payload(connection, account_id, new.request_id, new.payload)
+        self._note_act(connection, account_id, act)
         return request
 
     def _made_before(self, connection: Connection, account_id: str, new: NewRequest) -> SyncRequest | None:

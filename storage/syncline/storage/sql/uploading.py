@@ -11,9 +11,8 @@ from sqlalchemy import Connection, bindparam, case, select, update
 from syncline.data.changes import Verdict
 from syncline.storage.contract.uploads import Judge
 from syncline.storage.errors import ObjectTypeNotFound
-from syncline.storage.limits import check_batch, check_change, check_frames
+from syncline.storage.limits import CONTACT_INTERVAL_US, check_batch, check_change, check_frames
 from syncline.storage.models import Device
-from syncline.storage.sql.base import CONTACT_INTERVAL_US
 from syncline.storage.sql.conflicts import SqlConflicts
 from syncline.storage.sql.devices import SqlDevices
 from syncline.storage.sql.json_rows import as_json_keys, one_of_keys

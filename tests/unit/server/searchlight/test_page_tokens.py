@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncline.server.errors import PageTokenInvalid
-from syncline.server.requests.page_tokens import ListAsked, ListPlace, decode_page, encode_page, kinds_of
+from syncline.server.page_tokens import ListAsked, ListPlace, decode_page, encode_page
+from syncline.server.requests.listing import kinds_of
 from syncline.server.requests.searchlight import parse_order
 from syncline.storage.filters import FieldKind, Value
 from tests.harness.token_keys import sealer_of

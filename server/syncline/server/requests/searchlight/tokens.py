@@ -9,12 +9,10 @@ from typing import Final
 from lark import Token
 
 from syncline.server.errors import FilterInvalid
+from syncline.storage.filters import NO_TEXT
 
 TEXT_CHARS_MAX: Final = 4_000
 """How long a filter or an order may be."""
-
-NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
-"""Characters that no store can keep, so that nothing can be compared with them."""
 
 _PIECE = re.compile(
     r"""

@@ -11,7 +11,7 @@ import structlog
 
 from syncline.server.config import Settings
 from syncline.server.errors import SettingsInvalid
-from syncline.server.telemetry.variables import exporters_named, otlp_endpoint, require_grpc, telemetry_is_disabled
+from syncline.server.telemetry.variables import make_exporters, telemetry_is_disabled
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -40,7 +40,7 @@ def tracing(settings: Settings, service: str, *, warn: Tell = _log.warning) -> I
     """
     running = None
     if not telemetry_is_disabled():
-        exporters = _exporters(warn)
+        exporters = [_reporting(*made, warn) for made in make_exporters("TRACES", _otlp, _console)]
         files = [_file(settings.trace_file, warn)] if settings.trace_file else []
         if exporters or files:
             from syncline.telemetry.provider import Tracing  # noqa: PLC0415  see above
@@ -56,28 +56,16 @@ def tracing(settings: Settings, service: str, *, warn: Tell = _log.warning) -> I
             running.shut_down()
 
 
-def _exporters(warn: Tell) -> list[ReportingExporter]:
-    """Those that OTEL_TRACES_EXPORTER names."""
-    names = exporters_named("TRACES")
-    made: list[ReportingExporter] = []
-    if "otlp" in names:
-        made.append(_otlp(warn))
-    if "console" in names:
-        from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415  see above
-
-        made.append(_reporting(ConsoleSpanExporter(), "the console", warn))
-    return made
-
-
-def _otlp(warn: Tell) -> ReportingExporter:
+def _otlp() -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  see above
 
-    require_grpc("TRACES")
-    try:
-        exporter = OTLPSpanExporter()
-    except (ValueError, OSError) as error:
-        raise SettingsInvalid(f"OTEL_EXPORTER_OTLP_*: {error}") from error
-    return _reporting(exporter, otlp_endpoint("TRACES"), warn)
+    return OTLPSpanExporter()
+
+
+def _console() -> SpanExporter:
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415  see above
+
+    return ConsoleSpanExporter()
 
 
 def _file(path: str, warn: Tell) -> ReportingExporter:

@@ -1,4 +1,4 @@
-"""Page tokens of the lists of sync requests: where the next page begins, and what the first one was asked for.
+"""Page tokens of lists: where the next page begins, and what the first one was asked for.
 
 A token is sealed JSON, with a digest of what was asked, so that it goes with no other list, account, filter or order.
 Its values are held to the kinds of their fields all the same: another version of the server may have made it.
@@ -13,10 +13,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from syncline.server.errors import PageTokenInvalid
-from syncline.server.requests.searchlight.tokens import NO_TEXT
 from syncline.server.token_keys import PAGE, Sealer, UnknownSeal
-from syncline.storage.filters import FieldKind, Order, Value
-from syncline.storage.request_models import REQUEST_FIELDS
+from syncline.storage.filters import NO_TEXT, FieldKind, Value
 
 PAGE_TOKEN_CHARS_MAX: Final = 16_384
 
@@ -46,11 +44,6 @@ class ListPlace:
     nothing comes twice or not at all because the clock went on."""
     after: tuple[Value | None, ...]
     """The place of the last row of the page before."""
-
-
-def kinds_of(order: Sequence[Order]) -> tuple[FieldKind, ...]:
-    """The kinds of the values of a request's place in an order."""
-    return (*(REQUEST_FIELDS[by.field] for by in order), FieldKind.TEXT)
 
 
 def encode_page(sealer: Sealer, asked: ListAsked, place: ListPlace) -> str:
