@@ -129,6 +129,16 @@ def test_a_batch_keeps_apart_what_is_written_deleted_and_refused() -> None:
     ]
 
 
+def test_a_row_that_json_cannot_spell_spoils_no_other_of_its_batch() -> None:
+    good, part = {"id": "a", "more": "},\n,{"}, {"id": "b", "name": "\ud800"}
+    read_rows = RowReader(SCHEMA).read_all([IncomingRow("thing", data) for data in (good, part, {**good, "id": "c"})])
+    assert [(row.record_key, row.image) for row in read_rows.rows] == [
+        ("a", canonical_bytes(good)),
+        ("c", canonical_bytes({**good, "id": "c"})),
+    ]
+    assert [(detail.source_key, detail.field) for detail in read_rows.details] == [("b", "name")]
+
+
 def test_a_row_that_came_back_after_its_delete_is_not_deleted() -> None:
     gone, there = IncomingRow("thing", {}, source_key="a", deleted=True), IncomingRow("thing", {"id": "a"})
     reader = RowReader(SCHEMA)

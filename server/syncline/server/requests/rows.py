@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
-
-import orjson
 
 from syncline.data.canonical import canonical_bytes, data_hash
 from syncline.data.errors import DataError
 from syncline.data.fields import check_record
 from syncline.data.keys import KeyRule, check_key
-from syncline.data.limits import RECORD_BYTES_MAX
 from syncline.data.schema import ObjectType, Schema
 from syncline.server.plain_fields import plain_rules
 from syncline.server.requests.connectors.contract import BadRow, IncomingRow
+from syncline.server.requests.row_images import plain_images
 from syncline.storage.request_models import DETAIL_VALUE_CHARS_MAX, Detail, RowBatch, Severity, SourceRow
 
 _TEXT_CHARS_MAX: Final = 500
@@ -55,17 +53,17 @@ class RowReader:
         self._kinds = {kind.name: kind for kind in schema.object_types}
         self._readers: dict[str, _TypeReader] = {}
 
-    def read_all(self, rows: Iterable[IncomingRow], bad_rows: Iterable[BadRow] = ()) -> ReadRows:
+    def read_all(self, rows: Sequence[IncomingRow], bad_rows: Iterable[BadRow] = ()) -> ReadRows:
         """Each row as the record that it is, or as the detail that says what is wrong; so for the bad rows."""
         good: list[SourceRow] = []
         deleted: dict[tuple[str, str], None] = {}
         details = [bad_detail(bad) for bad in bad_rows]
-        for row in rows:
+        for row, image in zip(rows, self._plain_images(rows), strict=True):
             try:
                 if row.deleted:
                     deleted[self._deleted_key(row)] = None
                     continue
-                read = self._reader(row.object_type).read(row)
+                read = self._reader(row.object_type).read(row, image)
             except DataError as error:
                 details.append(refused(row if row.deleted else row._replace(source_key=self._source_key(row)), error))
                 continue
@@ -75,6 +73,16 @@ class RowReader:
                 deleted.pop((read.object_type, read.source_key), None)
         failed = Counter(detail.object_type for detail in details)
         return ReadRows(tuple(good), tuple(deleted), tuple(details), failed)
+
+    def _plain_images(self, rows: Sequence[IncomingRow]) -> Iterator[bytes | None]:
+        """The canonical data of each row, the quick way, which nearly all take; None: it must be looked at closely."""
+        plain = [self._plain_data(row) for row in rows]
+        images = iter(plain_images([data for data in plain if data is not None]))
+        return (None if data is None else next(images) for data in plain)
+
+    def _plain_data(self, row: IncomingRow) -> Mapping[str, Any] | None:
+        kind = self._kinds.get(row.object_type)
+        return None if kind is None or row.deleted else self._reader(row.object_type).plain_data(row.data)
 
     def _reader(self, object_type: str) -> _TypeReader:
         reader = self._readers.get(object_type)
@@ -109,9 +117,9 @@ class _TypeReader:
         self._required = tuple(field.name for field in kind.fields if field.required)
         self._keys = KeyRule(kind) if kind.primary_key else None
 
-    def read(self, row: IncomingRow) -> SourceRow:
+    def read(self, row: IncomingRow, image: bytes | None) -> SourceRow:
+        """The record that the row is; `image`: its canonical data, if that is known already."""
         name, data, source_key = self._kind.name, row.data, row.source_key
-        image = self._plain_bytes(data)
         if image is None:
             check_record(self._kind, data)
             image = canonical_bytes(data)
@@ -129,8 +137,8 @@ class _TypeReader:
         """The record's key; empty if the type has no primary key."""
         return "" if self._keys is None else self._keys.key_of(data)
 
-    def _plain_bytes(self, data: Mapping[str, Any]) -> bytes | None:
-        """The canonical data, the quick way, which nearly every row takes; None: the row must be looked at closely."""
+    def plain_data(self, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The data without nulls, if it fits the type and its values are plain; None: it must be looked at closely."""
         plain = self._plain
         has_null = False
         try:
@@ -143,12 +151,9 @@ class _TypeReader:
             for name in self._required:
                 if data[name] is None:
                     return None
-            if has_null:
-                data = {name: value for name, value in data.items() if value is not None}
-            image = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-        except (KeyError, TypeError):
+        except KeyError:
             return None
-        return image if len(image) <= RECORD_BYTES_MAX and b"\\u0000" not in image else None
+        return {name: value for name, value in data.items() if value is not None} if has_null else data
 
 
 def refused(row: IncomingRow, error: DataError) -> Detail:
