@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from syncline.server.importing.errors import BadLine, SourceError
 from syncline.server.importing.limits import LINE_BYTES_MAX
+from syncline.server.importing.lines import Lines
 from syncline.server.importing.sources import CsvSource, JsonLinesSource, Row, open_path, open_source
 
 
@@ -52,6 +56,53 @@ def test_bad_csv_lines_are_told_and_reading_goes_on() -> None:
 
 def test_a_quote_that_never_ends_is_a_bad_line() -> None:
     assert _csv(b'a\n1\n"2\n3\n') == [Row(2, {"a": "1"}), BadLine(3, "is no CSV: unexpected end of data")]
+
+
+_CELL = st.text(st.sampled_from('ab, \r\n"é\u2028\0\t'), max_size=4).map(str.encode)
+_WRITTEN_CELL = st.one_of(
+    _CELL, _CELL.map(lambda cell: b'"' + cell.replace(b'"', b'""') + b'"'), st.sampled_from([b"\xff", b"x" * 131_073])
+)
+_FILE = st.lists(
+    st.tuples(
+        st.lists(_WRITTEN_CELL, max_size=4).map(b",".join), st.sampled_from([b"\n", b"\r\n", b"\r\r\n", b"\r", b""])
+    ),
+    max_size=8,
+).map(lambda rows: b"".join(part for row in rows for part in row))
+
+
+@given(_FILE)
+@example(b"1,2\r\r\n\r\n3,4\r")
+@example(b'1,2\n"' + b"x" * 131_073 + b'",3\n4,5\n')
+@example(b"1," + b"x" * 131_073 + b"\n2,3")
+def test_a_file_says_what_the_csv_module_makes_of_its_lines(body: bytes) -> None:
+    """Most rows are taken apart another way."""
+    data = b"a,b\n" + body
+    assert _csv(data) == _read_by_csv_module(data)
+
+
+def _read_by_csv_module(data: bytes) -> list[Row | BadLine]:
+    lines = Lines("t.csv", lambda: io.BytesIO(data))
+    reader = csv.reader(lines, strict=True)
+    next(reader)
+    read: list[Row | BadLine] = []
+    while True:
+        line = lines.number + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            read.append(BadLine(line, f"is no CSV: {error}"))
+            lines.faults.clear()
+            continue
+        if cells is None:
+            return read
+        if lines.faults:
+            number, reason = min(lines.faults.items())
+            read.append(BadLine(line, reason if number == line else f"{reason} (on line {number})"))
+            lines.faults.clear()
+        elif len(cells) == 2:
+            read.append(Row(line, dict(zip(("a", "b"), cells, strict=True))))
+        elif cells:
+            read.append(BadLine(line, f"has {len(cells)} cells; the first line names 2 columns"))
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from syncline.data.errors import DataError
 from syncline.data.parsing import parse_object
 from syncline.server.importing.errors import BadLine, SourceError
 from syncline.server.importing.limits import COLUMNS_MAX
 from syncline.server.importing.lines import Lines, Opener
+
+_CELL_CHARS_MAX: Final = csv.field_size_limit()
 
 
 class Row(NamedTuple):
@@ -78,6 +81,7 @@ class CsvSource(_LineSource):
     def __init__(self, name: str, size_bytes: int, opener: Opener, *, delimiter: str = ",") -> None:
         super().__init__(name, size_bytes, opener)
         self._delimiter = delimiter
+        self._dialect = csv.reader((), delimiter=delimiter, strict=True).dialect
 
     def columns(self) -> tuple[str, ...]:
         """The names of the columns.
@@ -86,7 +90,7 @@ class CsvSource(_LineSource):
             SourceError: there are none, or they are not distinct.
         """
         lines = Lines(self.name, self._opener)
-        return self._header(self._reader(lines), lines)
+        return self._header(lines, iter(lines))
 
     def read(self) -> Iterator[Row | BadLine]:
         """Give out each row, or why there is none on this line.
@@ -95,19 +99,17 @@ class CsvSource(_LineSource):
             SourceError: the file cannot be read any further.
         """
         lines = self._begin()
-        reader = self._reader(lines)
-        columns = self._header(reader, lines)
+        texts = iter(lines)
+        columns = self._header(lines, texts)
         width = len(columns)
-        while True:
-            line = lines.number + 1
+        for text in texts:
+            line = lines.number
             try:
-                cells = next(reader, None)
+                cells = self._cells(text, texts)
             except csv.Error as error:
                 lines.faults.clear()
                 yield BadLine(line, f"is no CSV: {error}")
                 continue
-            if cells is None:
-                return
             if lines.faults:
                 yield _fault(line, lines)
             elif len(cells) == width:
@@ -115,12 +117,20 @@ class CsvSource(_LineSource):
             elif cells:
                 yield BadLine(line, f"has {len(cells)} cells; the first line names {width} columns")
 
-    def _reader(self, lines: Lines) -> Iterator[list[str]]:
-        return csv.reader(lines, delimiter=self._delimiter, strict=True)
+    def _cells(self, text: str, following: Iterator[str]) -> list[str]:
+        """The cells of the row that begins with this line, and ends with it or with one of those that follow."""
+        if '"' not in text and len(text) <= _CELL_CHARS_MAX:
+            whole = text.rstrip("\r\n")
+            if "\r" not in whole:
+                return whole.split(self._delimiter) if whole else []
+        return next(csv.reader(chain((text,), following), self._dialect))
 
-    def _header(self, reader: Iterator[list[str]], lines: Lines) -> tuple[str, ...]:
+    def _header(self, lines: Lines, texts: Iterator[str]) -> tuple[str, ...]:
+        columns: list[str] = []
         try:
-            columns = next(reader, None)
+            for text in texts:
+                columns = self._cells(text, texts)
+                break
         except csv.Error as error:
             raise SourceError(self.name, f"is no CSV: {error}", line=1) from None
         if not columns:
