@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from syncline.data import metrics, telemetry
 from syncline.storage.errors import StoreUnavailable
 from syncline.storage.instruments import counter, histogram
+from syncline.storage.request_models import SourceRow
 from syncline.storage.sql.faults import fault_name, is_passing, our_errors
 from syncline.storage.sql.records_table import Writer
 
@@ -116,9 +117,9 @@ class Database(ABC):
         account_id: str,
         enrollment_id: str,
         object_type: str,
-        rows: Sequence[tuple[str, str, bytes]],
+        rows: Sequence[SourceRow],
     ) -> SourceChanges:
-        """Which of the rows (source key, record key, hash) are not in `record_source` just like that.
+        """Which of the rows, all of this object type, are not in `record_source` just like that.
 
         As fast as the database can: nearly all rows of a run may be there.
         """

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncline.storage.errors import InvalidValue
+from syncline.storage.request_models import SourceRow
 from syncline.storage.sql.database import Database, SourceChanges
 from syncline.storage.sql.records_table import ON_KNOWN_RECORD, RECORD_COLUMNS, Writer
 from syncline.storage.sql.sources_table import ON_KNOWN_SOURCE, SOURCE_COLUMNS
@@ -103,11 +104,16 @@ class PostgresDatabase(Database):
         account_id: str,
         enrollment_id: str,
         object_type: str,
-        rows: Sequence[tuple[str, str, bytes]],
+        rows: Sequence[SourceRow],
     ) -> SourceChanges:
         """See `Database.changed_sources`."""
         values = {"of_account": account_id, "of_enrollment": enrollment_id, "of_type": object_type}
-        asked = _arrays(_IDENTITY_COLUMNS, rows)
+        asked = {
+            "source_key": [row.source_key for row in rows],
+            # Mostly the same text once more, which would have to be sent and taken apart.
+            "record_key": [None if row.record_key == row.source_key else row.record_key for row in rows],
+            "source_hash": [row.source_hash for row in rows],
+        }
         new, changed = connection.exec_driver_sql(CHANGED_SOURCES, {**values, **asked}).one()
         return SourceChanges(new or (), changed or ())
 
@@ -185,7 +191,7 @@ def _changed_sources() -> str:
         f"AND object_type = %(of_type)s AND record_source.source_key = asked.source_key OFFSET 0"
         f") AS known ON true "
         f"WHERE known.source_hash IS DISTINCT FROM asked.source_hash "
-        f"OR known.record_key IS DISTINCT FROM asked.record_key"
+        f"OR known.record_key IS DISTINCT FROM coalesce(asked.record_key, asked.source_key)"
     )
 
 

@@ -59,15 +59,15 @@ class SqlRecordSources(SqlBase):
         self, connection: Connection, account_id: str, enrollment_id: str, rows: Iterable[SourceRow]
     ) -> tuple[set[SourceName], set[SourceName]]:
         """The sources of those rows that are new, and of those that are not as they were."""
-        of_type: dict[str, list[tuple[str, str, bytes]]] = {}
+        of_type: dict[str, list[SourceRow]] = {}
         for row in rows:
-            of_type.setdefault(row.object_type, []).append((row.source_key, row.record_key, row.source_hash))
+            of_type.setdefault(row.object_type, []).append(row)
         new: set[SourceName] = set()
         changed: set[SourceName] = set()
         for object_type, told in of_type.items():
             found = self._database.changed_sources(connection, account_id, enrollment_id, object_type, told)
-            new.update((object_type, told[place][0]) for place in found.new)
-            changed.update((object_type, told[place][0]) for place in found.changed)
+            new.update((object_type, told[place].source_key) for place in found.new)
+            changed.update((object_type, told[place].source_key) for place in found.changed)
         return new, changed
 
     def _stored_sources(

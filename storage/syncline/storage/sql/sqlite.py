@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from syncline.data import metrics
 from syncline.storage.errors import InvalidValue
+from syncline.storage.request_models import SourceRow
 from syncline.storage.sql.database import Database, SourceChanges, T
 from syncline.storage.sql.json_rows import as_json_keys
 from syncline.storage.sql.records_table import ON_KNOWN_RECORD, RECORD_COLUMNS, Writer
@@ -117,19 +118,19 @@ class SqliteDatabase(Database):
         account_id: str,
         enrollment_id: str,
         object_type: str,
-        rows: Sequence[tuple[str, str, bytes]],
+        rows: Sequence[SourceRow],
     ) -> SourceChanges:
         """See `Database.changed_sources`."""
-        keys = as_json_keys(source_key for source_key, _, _ in rows)
+        keys = as_json_keys(row.source_key for row in rows)
         found = connection.exec_driver_sql(KNOWN_HASHES, (account_id, enrollment_id, object_type, keys))
         known = {source_key: (record_key, source_hash) for source_key, record_key, source_hash in found.all()}
         new: list[int] = []
         changed: list[int] = []
-        for place, (source_key, record_key, source_hash) in enumerate(rows):
-            stands = known.get(source_key)
+        for place, row in enumerate(rows):
+            stands = known.get(row.source_key)
             if stands is None:
                 new.append(place)
-            elif stands != (record_key, source_hash):
+            elif stands != (row.record_key, row.source_hash):
                 changed.append(place)
         return SourceChanges(new, changed)
 
