@@ -77,8 +77,8 @@ def test_text_that_means_none(kind: FieldType, text: str) -> None:
 
 def test_empty_cells_and_null_texts_are_absent() -> None:
     convert = _converter(b"code,count,must\n", "NA", "-")
-    assert convert({"code": "abc", "count": "NA", "must": "1"}) == {"code": "abc", "count": None, "must": 1}
-    assert convert({"code": "abc", "count": "", "must": "2"}) == {"code": "abc", "count": None, "must": 2}
+    assert convert({"code": "abc", "count": "NA", "must": "1"}) == {"code": "abc", "must": 1}
+    assert convert({"code": "abc", "count": "", "must": "2"}) == {"code": "abc", "must": 2}
     for missing in ("NA", "-", ""):
         with pytest.raises(DataError, match="must: is required"):
             convert({"code": "abc", "count": "1", "must": missing})

@@ -308,7 +308,7 @@ def test_sources_are_looked_up_by_key(requests: Connection, analyzed: bool) -> N
     if requests.engine.dialect.name == "sqlite":
         changed = requests.exec_driver_sql(f"EXPLAIN QUERY PLAN {sqlite.KNOWN_HASHES}", ("a", "e", "note", KEYS))
     else:
-        rows = {"source_key": ["1", "2"], "record_key": ["1", "2"], "source_hash": [b"", b""]}
+        rows = {"source_keys": KEYS, "record_keys": KEYS, "hashes": KEYS}
         values = {"of_account": "a", "of_enrollment": "e", "of_type": "note", **rows}
         changed = requests.exec_driver_sql(f"EXPLAIN {postgres.CHANGED_SOURCES}", values)
     assert re.search(r"record_source_pkey|object_type=\? AND source_key=\?\)", str(changed.all()))

@@ -24,6 +24,7 @@ from syncline.server.requests.waking import wake_worker
 from syncline.server.requests.worker import Worker
 from syncline.server.telemetry.metrics_setup import metering
 from syncline.server.telemetry.traces_setup import tracing
+from syncline.server.thread_turns import take_short_turns
 from syncline.storage import Store
 
 _log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ def worker(
     set_up_logs(settings.log_level, settings.log_format)
     connectors, secrets = load_connectors(), secret_box(settings)
     collect_seldom()
+    take_short_turns()
     with tracing(settings, SERVICE_WORKER), metering(settings, SERVICE_WORKER):
         store = open_settings_store(settings)
         try:

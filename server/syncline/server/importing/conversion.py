@@ -16,7 +16,7 @@ from syncline.server.importing.errors import SourceError
 from syncline.server.importing.sources import Source
 
 Converter = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Makes a record's data of a row's values, or raises DataError. Absent fields may be null."""
+"""Makes a record's data of a row's values, without nulls, or raises DataError."""
 
 INTEGER_TEXT_LENGTH_MAX: Final = 24
 """More digits than any 64-bit integer has, even with some leading zeros."""
@@ -71,7 +71,7 @@ class _JsonRows:
 
     def convert(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         check_record(self._object_type, values)
-        return values
+        return _without_nulls(values) if None in values.values() else values
 
 
 class _TextRows:
@@ -90,7 +90,11 @@ class _TextRows:
                     data[name] = column[data[name]]
             return data
         columns = self._columns
-        return {name: columns[name][text] for name, text in values.items()}
+        return _without_nulls({name: columns[name][text] for name, text in values.items()})
+
+
+def _without_nulls(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in data.items() if value is not None}
 
 
 def _is_any_text(field: Field) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
+
 from syncline.server.requests.attempt import Attempt, RunFailed
 from syncline.server.requests.connectors.contract import Incoming
+from syncline.server.requests.reading_ahead import ReadAhead
 from syncline.server.requests.result_messages import counts_message, written_message
 from syncline.server.requests.room import check_room
-from syncline.server.requests.rows import RowReader
+from syncline.server.requests.rows import ReadRows, RowReader
 from syncline.server.requests.run_settings import RunSettings
 from syncline.server.requests.sweeping import FullRun, sweep
 from syncline.storage.request_models import Progress
@@ -22,26 +27,34 @@ def read(attempt: Attempt) -> str:
         LeaseLost: somebody else has the request.
     """
     held = attempt.held
-    reader = RowReader(attempt.schema)
-    batches = attempt.connector.read(attempt.job)
-    try:
-        for incoming in batches:
-            _write(attempt, reader, incoming)
+    # The store is waited for most of the time that it writes; what is written next is read meanwhile.
+    with closing(ReadAhead(lambda unwanted: _batches(attempt, unwanted))) as batches:
+        for incoming, rows in batches:
+            _write(attempt, incoming, rows)
             held.check()
-    finally:
-        # Not every iterator is a generator, and one that is left open would hold its files or its process.
-        close = getattr(batches, "close", None)
-        if close is not None:
-            close()
     held.check()  # a connector that is told to stop may simply end
     full = FullRun(attempt.store, held, attempt.request, attempt.schema, attempt.settings)
     note = sweep(full) if attempt.request.run_full_sync else ""
     return counts_message(held.progress) + note
 
 
-def _write(attempt: Attempt, reader: RowReader, incoming: Incoming) -> None:
+def _batches(attempt: Attempt, unwanted: Callable[[], bool]) -> Generator[tuple[Incoming, ReadRows]]:
+    """What the connector gives, and what its rows come to."""
+    held, reader = attempt.held, RowReader(attempt.schema)
+    job = replace(attempt.job, stopped=lambda: held.stopped() or unwanted())
+    batches = attempt.connector.read(job)
+    try:
+        for incoming in batches:
+            yield incoming, reader.read_all(incoming.rows, incoming.bad_rows)
+    finally:
+        # Not every iterator is a generator, and one that is left open would hold its files or its process.
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
+
+
+def _write(attempt: Attempt, incoming: Incoming, rows: ReadRows) -> None:
     held, limits = attempt.held, attempt.limits
-    rows = reader.read_all(incoming.rows, incoming.bad_rows)
     check_room(attempt, rows.rows)
     inserted = held.progress.inserted
     held.write(

@@ -139,6 +139,8 @@ class Connector(Protocol):
     def read(self, job: Job) -> Iterator[Incoming]:
         """READ: the rows, in batches. Closing the iterator ends all that it opened; it may be resumed from any cursor.
 
+        Called, read and closed in one thread, which asks for a batch while the one before is written.
+
         Rows may come again after a resume. A deleted row that was never seen does no harm.
 
         Raises:

@@ -117,9 +117,7 @@ def _rows(typed: TypedSource, nulls: Collection[str], on_match: OnMatch) -> Iter
         if not seen.add(key):
             yield BadRow(name, "an earlier line has the same key", row.line, source_key=key, value=key)
             continue
-        if None in data.values():
-            data = {field: value for field, value in data.items() if value is not None}
-        yield IncomingRow(name, data, on_match=on_match, line=row.line)
+        yield IncomingRow(name, data, "", on_match, False, row.line)
 
 
 class _Batch:
@@ -129,11 +127,12 @@ class _Batch:
         self._size_bytes = size_bytes
         self._rows: list[IncomingRow] = []
         self._bad_rows: list[BadRow] = []
+        self._count = 0
+        """Of both kinds of rows."""
         self._position = 0
         self._told_position = 0
         """As of the batch before."""
-        self.rows_before = rows_before
-        """Rows of all batches, this one included."""
+        self._rows_told = rows_before
 
     def add(self, row: IncomingRow | BadRow, position: int) -> bool:
         """Take a row that ends there; answers whether the batch is full with it."""
@@ -141,10 +140,14 @@ class _Batch:
             self._bad_rows.append(row)
         else:
             self._rows.append(row)
-        self.rows_before += 1
+        self._count += 1
         self._position = position
-        is_long = len(self._rows) + len(self._bad_rows) >= BATCH_ROWS
-        return is_long or position - self._told_position >= BATCH_BYTES_MAX
+        return self._count >= BATCH_ROWS or position - self._told_position >= BATCH_BYTES_MAX
+
+    @property
+    def rows_before(self) -> int:
+        """Rows of all batches, this one included."""
+        return self._rows_told + self._count
 
     def reach(self, position: int) -> None:
         """Note what was read without a row in it."""
@@ -152,7 +155,7 @@ class _Batch:
 
     def stand_at(self, position: int) -> None:
         """Begin behind what was told of by an earlier run, or by the batch before."""
-        if not self._rows and not self._bad_rows:
+        if not self._count:
             self._position = self._told_position = position
 
     def take(self, cursor: str, *, is_last: bool = False) -> Incoming:
@@ -165,6 +168,7 @@ class _Batch:
             estimate=self.rows_before if is_last else self._estimate(),
         )
         self._rows, self._bad_rows = [], []
+        self._rows_told, self._count = self.rows_before, 0
         self._told_position = self._position
         return taken
 
