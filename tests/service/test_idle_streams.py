@@ -116,7 +116,12 @@ async def watch(device: WireDevice, calls: RequestCalls) -> Reading:
     asked = sync_request_service_pb2.WatchSyncRequestRequest(sync_request_id=parent_id)
     call = calls.requests.WatchSyncRequest(asked, metadata=device.metadata)
     await call.read()
-    return call.read
+
+    async def read_on() -> None:  # what became of the batch may have to come yet
+        while await call.read() is not grpc.aio.EOF:
+            pass
+
+    return read_on
 
 
 STREAMS = {"ReadQueue": read_queue, "Upload": upload, "UploadBatch": upload_batch, "WatchSyncRequest": watch}
